@@ -1,0 +1,154 @@
+"""Settings of the pure core, grouped by stage. Lengths on the 25 fps grid are in ticks (40 ms)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from realtime.errors import ConfigurationError
+
+
+def _require(condition: bool, message: str, fix: str) -> None:
+    if not condition:
+        raise ConfigurationError(message, fix=fix)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceConfig:
+    """Face detection, tracking and quality.
+
+    Attributes:
+        detection_interval_ticks: The detector runs on every n-th tick (5 ticks are 5 Hz).
+        identity_interval_ticks: A face is embedded for identity on every n-th tick; a multiple of the above.
+        min_face_px: Smallest usable face, mean of the box's sides in the source picture.
+        min_detection_confidence: Detector confidence under which a face does not count, in [0, 1].
+        max_turn: Largest horizontal offset of the nose from the middle of the eyes, in eye distances.
+        min_sharpness: Variance of the Laplacian of the aligned grey crop under which it counts as blurred.
+        min_track_overlap: Intersection over union that joins a detection to a track.
+        max_missed_detections: Detections a track may miss before it ends.
+    """
+
+    detection_interval_ticks: int = 5
+    identity_interval_ticks: int = 10
+    min_face_px: float = 48.0
+    min_detection_confidence: float = 0.7
+    max_turn: float = 0.38
+    min_sharpness: float = 12.0
+    min_track_overlap: float = 0.3
+    max_missed_detections: int = 2
+
+    def __post_init__(self) -> None:
+        _require(
+            self.detection_interval_ticks > 0
+            and self.identity_interval_ticks % self.detection_interval_ticks == 0,
+            "The identity interval must be a multiple of the detection interval.",
+            "Choose intervals such as 5 and 10 ticks.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowConfig:
+    """Windows and the lag band.
+
+    Attributes:
+        length_ticks: Video length F of a window.
+        hop_ticks: Step between windows.
+        band_ticks: Lags B searched on both sides of zero, in ticks; the audio of a window is 2 B ticks longer.
+    """
+
+    length_ticks: int = 25
+    hop_ticks: int = 10
+    band_ticks: int = 7
+
+    def __post_init__(self) -> None:
+        _require(
+            self.length_ticks > 0 and self.hop_ticks > 0 and self.band_ticks >= 0,
+            "Window length and hop must be positive and the lag band not negative.",
+            "Choose for example 25, 10 and 7 ticks.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringConfig:
+    """What counts as evidence, and how scores become a decision value.
+
+    Attributes:
+        memory_windows: Ring length N: windows that the similarity matrices remember.
+        percentile: n of the paper's Score_intra, in (0, 100).
+        min_intra_windows: Windows with a face needed before an intra-modal score exists.
+        min_cross_windows: Speech windows needed before a cross-modal score exists.
+        recent_windows: Newest speech windows behind the live cross-modal value.
+        min_face_ratio: Fraction of a window's ticks that need a usable face.
+        min_audio_ratio: Fraction of a window's ticks that need audio.
+        min_speech_ratio: Fraction of a window's ticks that need speech for it to count cross-modally.
+        speech_threshold: Speech probability from which a tick counts as speech.
+        max_silence_windows: Windows without cross-modal evidence after which the score is insufficient.
+        intra_alert: Intra-modal value at which the margin is 0.
+        intra_genuine: Intra-modal value at which the margin is 1.
+        cross_alert: Cross-modal value at which the margin is 0.
+        cross_genuine: Cross-modal value at which the margin is 1.
+    """
+
+    memory_windows: int = 256
+    percentile: float = 5.0
+    min_intra_windows: int = 2
+    min_cross_windows: int = 2
+    recent_windows: int = 20
+    min_face_ratio: float = 0.6
+    min_audio_ratio: float = 0.8
+    min_speech_ratio: float = 0.4
+    speech_threshold: float = 0.5
+    max_silence_windows: int = 50
+    intra_alert: float = 0.40
+    intra_genuine: float = 0.75
+    cross_alert: float = 0.0
+    cross_genuine: float = 0.35
+
+    def __post_init__(self) -> None:
+        _require(
+            0 < self.percentile < 100 and self.memory_windows >= 2,
+            "The percentile must lie between 0 and 100 and the memory must hold at least two windows.",
+            "Choose for example 5 and 256.",
+        )
+        _require(
+            self.intra_alert < self.intra_genuine and self.cross_alert < self.cross_genuine,
+            "An alert threshold must lie under the genuine value of its channel.",
+            "Lower the alert threshold.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertConfig:
+    """The alert state machine: hysteresis on the margin, and minimum durations in ns of call time.
+
+    Attributes:
+        onset_margin: Below it a participant becomes suspicious.
+        alert_margin: Below it for long enough, suspicion becomes an alert.
+        offset_margin: Above it for long enough, the state is lifted.
+        suspicious_after_ns: How long the margin must stay below onset.
+        alert_after_ns: How long the margin must stay below alert, suspicion included.
+        clear_after_ns: How long the margin must stay above offset.
+    """
+
+    onset_margin: float = 0.25
+    alert_margin: float = 0.0
+    offset_margin: float = 0.4
+    suspicious_after_ns: int = 400_000_000
+    alert_after_ns: int = 2_000_000_000
+    clear_after_ns: int = 5_000_000_000
+
+    def __post_init__(self) -> None:
+        _require(
+            self.alert_margin <= self.onset_margin < self.offset_margin,
+            "Alert thresholds must be ordered alert <= onset < offset.",
+            "Choose for example 0, 0.25 and 0.4.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorConfig:
+    """Everything the pure core needs to know."""
+
+    faces: FaceConfig = field(default_factory=FaceConfig)
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+    alerts: AlertConfig = field(default_factory=AlertConfig)

@@ -1,0 +1,44 @@
+"""The errors of the running monitor; they hang under the root that ``engines.errors`` defines."""
+
+from __future__ import annotations
+
+from engines.errors import SeamwatchError
+
+__all__ = [
+    "AlertStoreError",
+    "CapacityError",
+    "ConfigurationError",
+    "MediaError",
+    "SeamwatchError",
+    "SignallingError",
+]
+
+
+class ConfigurationError(SeamwatchError):
+    """An option, a configuration value or a combination of them cannot be used."""
+
+
+class MediaError(SeamwatchError):
+    """A file, a track or a session description cannot be read."""
+
+
+class SignallingError(SeamwatchError):
+    """A WebRTC offer, answer or resource request is not acceptable.
+
+    Args:
+        message: What is wrong.
+        fix: What the peer can do about it.
+        status: The HTTP status that a signalling server answers with.
+    """
+
+    def __init__(self, message: str, *, fix: str, status: int) -> None:
+        super().__init__(message, fix=fix)
+        self.status = status
+
+
+class CapacityError(SeamwatchError):
+    """The monitor refuses new work because a stated limit is reached."""
+
+
+class AlertStoreError(SeamwatchError):
+    """The alert store cannot be opened, read or written."""

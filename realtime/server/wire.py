@@ -1,0 +1,163 @@
+"""The wire schema ``seamwatch.alerts.v1``: every message that the monitor pushes, as pydantic models.
+
+docs/wire-protocol.md is its prose. A field is only ever added in version 1; clients ignore what they do not
+know.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+SUBPROTOCOL = "seamwatch.alerts.v1"
+VERSION = 1
+
+CLOSE_TOO_FAR_BEHIND = 4008
+CLOSE_UNAUTHORISED = 4401
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: Literal[1] = VERSION
+
+
+class EncoderInfo(BaseModel):
+    """Which engine runs an encoder; ``baseline`` marks untrained ones."""
+
+    model_config = ConfigDict(frozen=True)
+
+    engine: str
+    baseline: bool = False
+
+
+class Hello(_Message):
+    """First message on every connection."""
+
+    type: Literal["hello"] = "hello"
+    server: str = Field(description="Name and version of the monitor.")
+    encoders: dict[str, EncoderInfo]
+    last_seq: int = Field(description="Sequence number of the newest stored alert, 0 if there is none.")
+    after: int = Field(description="Alerts with a higher sequence number follow.")
+    oldest_seq: int = Field(
+        description="Oldest stored alert, 0 if there is none; a gap to `after` means alerts were expired."
+    )
+
+
+class Participant(_Message):
+    """A participant appears or leaves."""
+
+    type: Literal["participant"] = "participant"
+    call: str
+    participant: str
+    state: Literal["joined", "left"]
+    reason: str = ""
+
+
+class SeamInfo(BaseModel):
+    """Two spans that disagree, in seconds of call time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["intra", "cross"]
+    a: tuple[float, float]
+    b: tuple[float, float]
+    value: float
+
+
+class Tracks(BaseModel):
+    """Health of a participant's media."""
+
+    model_config = ConfigDict(frozen=True)
+
+    video: Literal["live", "gap", "none"] = "none"
+    audio: Literal["live", "gap", "none"] = "none"
+    width: int = 0
+    height: int = 0
+    face: tuple[float, float, float, float] | None = Field(
+        default=None, description="Face box x, y, width, height in fractions of the picture."
+    )
+    video_dropped: int = 0
+    audio_dropped_ms: int = 0
+
+
+class ScoreUpdate(_Message):
+    """Running scores after one window; a slow subscriber gets the newest only."""
+
+    type: Literal["score"] = "score"
+    call: str
+    participant: str
+    time_s: float
+    status: Literal["ok", "warming_up", "insufficient", "degraded"]
+    reasons: list[str]
+    verdict: Literal["genuine", "suspicious", "fake", "insufficient"]
+    state: Literal["clear", "suspicious", "alert"]
+    score: float | None
+    intra: float | None
+    cross: float | None
+    recent_intra: float | None
+    recent_cross: float | None
+    margin: float | None
+    lag_ms: float | None
+    face_coverage: float
+    speech_coverage: float
+    intra_windows: int
+    cross_windows: int
+    latency_ms: float | None = Field(
+        default=None, description="Arrival of the window's newest media to the moment of publishing."
+    )
+    tracks: Tracks = Tracks()
+
+
+class Matrices(_Message):
+    """Both similarity matrices of a participant; sent about once a second where `matrices=1` was asked for.
+
+    `intra` and `cross` are base64 of size * size bytes, row by row: 0 stands for -1, 254 for +1, 255 for a
+    cell without a value. Row and column k is the window starting at `starts_s[k]`. In `cross` the rows are
+    lips, the columns voice. `intra_worst` and `cross_worst` are [row, column].
+    """
+
+    type: Literal["matrices"] = "matrices"
+    call: str
+    participant: str
+    window_s: float
+    intra_starts_s: list[float]
+    intra: str
+    intra_worst: tuple[int, int] | None
+    cross_starts_s: list[float]
+    cross: str
+    cross_worst: tuple[int, int] | None
+
+
+class AlertMessage(_Message):
+    """A transition of a participant's state, with evidence. Never dropped; resumable by `seq`."""
+
+    type: Literal["alert"] = "alert"
+    seq: int
+    call: str
+    participant: str
+    time_s: float
+    raised_at: str = Field(description="Wall-clock time, RFC 3339, UTC.")
+    previous: Literal["clear", "suspicious", "alert"]
+    state: Literal["clear", "suspicious", "alert"]
+    margin: float | None
+    reasons: list[str]
+    seams: list[SeamInfo]
+    values: dict[str, float | None]
+    engines: dict[str, EncoderInfo]
+
+
+class ErrorMessage(_Message):
+    """Something the subscriber should know; the connection may close after it."""
+
+    type: Literal["error"] = "error"
+    code: str
+    message: str
+    fix: str
+
+
+Message = Annotated[
+    Hello | Participant | ScoreUpdate | Matrices | AlertMessage | ErrorMessage, Field(discriminator="type")
+]
+MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
