@@ -1,0 +1,1 @@
+"""Measurements. Timings live here and not in the tests."""

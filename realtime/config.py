@@ -20,11 +20,14 @@ class FaceConfig:
         detection_interval_ticks: The detector runs on every n-th tick (5 ticks are 5 Hz).
         identity_interval_ticks: A face is embedded for identity on every n-th tick; a multiple of the above.
         min_face_px: Smallest usable face, mean of the box's sides in the source picture.
-        min_detection_confidence: Detector confidence under which a face does not count, in [0, 1].
+        min_detection_confidence: Detector confidence from which a face starts a track, in [0, 1]; down to the
+            detector's floor it only continues one.
         max_turn: Largest horizontal offset of the nose from the middle of the eyes, in eye distances.
         min_sharpness: Variance of the Laplacian of the aligned grey crop under which it counts as blurred.
         min_track_overlap: Intersection over union that joins a detection to a track.
         max_missed_detections: Detections a track may miss before it ends.
+        min_landmark_confidence: Probability of a face, by the landmark model, under which its lips do not
+            count.
     """
 
     detection_interval_ticks: int = 5
@@ -35,6 +38,7 @@ class FaceConfig:
     min_sharpness: float = 12.0
     min_track_overlap: float = 0.3
     max_missed_detections: int = 2
+    min_landmark_confidence: float = 0.5
 
     def __post_init__(self) -> None:
         _require(
@@ -52,7 +56,7 @@ class WindowConfig:
     Attributes:
         length_ticks: Video length F of a window.
         hop_ticks: Step between windows.
-        band_ticks: Lags B searched on both sides of zero, in ticks; the audio of a window is 2 B ticks longer.
+        band_ticks: Lags B searched on both sides of zero; the audio of a window is 2 B ticks longer.
     """
 
     length_ticks: int = 25
@@ -91,17 +95,17 @@ class ScoringConfig:
     memory_windows: int = 256
     percentile: float = 5.0
     min_intra_windows: int = 2
-    min_cross_windows: int = 2
+    min_cross_windows: int = 4
     recent_windows: int = 20
     min_face_ratio: float = 0.6
     min_audio_ratio: float = 0.8
     min_speech_ratio: float = 0.4
     speech_threshold: float = 0.5
     max_silence_windows: int = 50
-    intra_alert: float = 0.40
+    intra_alert: float = 0.45
     intra_genuine: float = 0.75
-    cross_alert: float = 0.0
-    cross_genuine: float = 0.35
+    cross_alert: float = -0.6
+    cross_genuine: float = 0.3
 
     def __post_init__(self) -> None:
         _require(

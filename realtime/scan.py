@@ -1,10 +1,28 @@
-"""What scanning a file yields."""
+"""The same pipeline over a file, as fast as the machine goes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from realtime.types import Alert, Score, Seam, SimilarityMatrix, Verdict
+import numpy as np
+
+from realtime.config import MonitorConfig
+from realtime.encoders.suite import EncoderSuite
+from realtime.ingest.file import read_media
+from realtime.ingest.sink import MediaItem
+from realtime.pipeline import SEAMS_PER_ALERT, ParticipantPipeline, WindowResult
+from realtime.scoring.verdict import clip_verdict
+from realtime.timebase import NS_PER_S
+from realtime.types import Alert, AudioFrame, MediaGap, Score, Seam, SimilarityMatrix, Verdict
+
+#: Windows remembered while a file is scanned, about 14 minutes. A longer file is scored in sections of this
+#: length and its lowest section counts.
+SCAN_MEMORY_WINDOWS = 2048
+
+TRUNCATED = "truncated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +62,82 @@ class ScanResult:
     timeline: tuple[Score, ...]
     intra_matrix: SimilarityMatrix
     cross_matrix: SimilarityMatrix
+
+
+def scan_file(
+    path: Path,
+    encoders: EncoderSuite,
+    config: MonitorConfig,
+    on_progress: Callable[[float, float], None] | None = None,
+) -> ScanResult:
+    """Run the pipeline over one file.
+
+    Args:
+        path: Any container and codec that PyAV reads.
+        encoders: Shared encoders.
+        config: Settings of the pure core; the memory is widened to ``SCAN_MEMORY_WINDOWS``.
+        on_progress: Called with the seconds of media done and the duration (0 when unknown).
+
+    Raises:
+        MediaError: The file cannot be read, or has neither audio nor video.
+    """
+    scoring = replace(config.scoring, memory_windows=SCAN_MEMORY_WINDOWS)
+    pipeline = ParticipantPipeline(encoders, replace(config, scoring=scoring))
+    results: list[WindowResult] = []
+    costs_ms: list[float] = []
+    with read_media(path) as media:
+        duration_s = (media.info.duration_ns or 0) / NS_PER_S
+        for item in media:
+            started_s = time.perf_counter()
+            new = _push(pipeline, item)
+            if new:
+                costs_ms.append((time.perf_counter() - started_s) * 1000)
+                results += new
+            if on_progress is not None:
+                on_progress(media.position_ns / NS_PER_S, duration_s)
+        results += pipeline.flush()
+        read_s, truncated = media.position_ns / NS_PER_S, media.truncated
+    timeline = tuple(result.score for result in results)
+    alerts = tuple(result.alert for result in results if result.alert is not None)
+    verdict, reasons = clip_verdict(timeline, alerts)
+    lowest = _lowest_section(timeline)
+    scored = None if verdict is Verdict.INSUFFICIENT else lowest
+    intra_matrix, cross_matrix = pipeline.matrices()
+    return ScanResult(
+        file=str(path),
+        duration_s=round(read_s, 3),
+        score=None if scored is None else scored.score,
+        intra=None if scored is None else scored.intra,
+        cross=None if scored is None else scored.cross,
+        lag_ms=None if scored is None else scored.lag_ms,
+        verdict=verdict,
+        reasons=(*reasons, TRUNCATED) if truncated else reasons,
+        seams=pipeline.seams(SEAMS_PER_ALERT),
+        alerts=alerts,
+        latency_ms=round(float(np.median(costs_ms)), 3) if costs_ms else None,
+        engines=encoders.ids,
+        timeline=timeline,
+        intra_matrix=intra_matrix,
+        cross_matrix=cross_matrix,
+    )
+
+
+def _push(pipeline: ParticipantPipeline, item: MediaItem) -> list[WindowResult]:
+    if isinstance(item, MediaGap):
+        return pipeline.push_gap(item)
+    if isinstance(item, AudioFrame):
+        return pipeline.push_audio([item])
+    return pipeline.push_video([item.resolve()])
+
+
+def _lowest_section(timeline: tuple[Score, ...]) -> Score | None:
+    """Return the lowest of the scores at the end of each section and of the file."""
+    ends = [
+        next((score for score in reversed(timeline[:stop]) if score.score is not None), None)
+        for stop in (*range(SCAN_MEMORY_WINDOWS, len(timeline), SCAN_MEMORY_WINDOWS), len(timeline))
+    ]
+    return min(
+        (score for score in ends if score is not None),
+        key=lambda score: score.score if score.score is not None else float("inf"),
+        default=None,
+    )

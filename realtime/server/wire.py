@@ -6,12 +6,12 @@ know.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 SUBPROTOCOL = "seamwatch.alerts.v1"
-VERSION = 1
+VERSION: Final = 1
 
 CLOSE_TOO_FAR_BEHIND = 4008
 CLOSE_UNAUTHORISED = 4401
@@ -130,11 +130,10 @@ class Matrices(_Message):
     cross_worst: tuple[int, int] | None
 
 
-class AlertMessage(_Message):
-    """A transition of a participant's state, with evidence. Never dropped; resumable by `seq`."""
+class AlertDraft(_Message):
+    """An alert before the store has given it a sequence number; it never travels."""
 
     type: Literal["alert"] = "alert"
-    seq: int
     call: str
     participant: str
     time_s: float
@@ -146,6 +145,12 @@ class AlertMessage(_Message):
     seams: list[SeamInfo]
     values: dict[str, float | None]
     engines: dict[str, EncoderInfo]
+
+
+class AlertMessage(AlertDraft):
+    """A transition of a participant's state, with evidence. Never dropped; resumable by `seq`."""
+
+    seq: int
 
 
 class ErrorMessage(_Message):

@@ -1,0 +1,61 @@
+"""``seamwatch watch``: a monitor's alerts as they come."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import click
+from rich.console import Console
+
+from clients.cli.call_view import print_json
+from clients.cli.endpoints import Endpoints, endpoints
+from clients.cli.examples import examples
+from clients.cli.live_board import message_line
+from clients.cli.running import run_until_interrupted
+from clients.subscriber import Subscriber
+from realtime.server.wire import AlertMessage, ErrorMessage, Message
+
+
+def _is_wanted(message: Message, *, scores: bool) -> bool:
+    return scores or isinstance(message, AlertMessage | ErrorMessage)
+
+
+async def _watch(
+    where: Endpoints, token: str | None, call: str | None, after: int | None, *, as_json: bool, scores: bool
+) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    subscriber = Subscriber(where.alerts, token=token, call=call, after=after)
+    async with aclosing(subscriber.messages()) as messages:
+        async for message in messages:
+            if not _is_wanted(message, scores=scores):
+                continue
+            if as_json:
+                print_json(message)
+            elif (line := message_line(message)) is not None:
+                console.print(line)
+
+
+@click.command(
+    epilog=examples(
+        "seamwatch watch ws://127.0.0.1:8080",
+        "seamwatch watch ws://127.0.0.1:8080 --call board --after 0",
+        "seamwatch watch ws://127.0.0.1:8080 --json | jq .participant",
+    )
+)
+@click.argument("address", metavar="URL", default="ws://127.0.0.1:8080")
+@click.option("--call", help="Only this call.")
+@click.option(
+    "--after", type=click.IntRange(min=0), help="Also show stored alerts after this number; 0: all."
+)
+@click.option("--scores", is_flag=True, help="Also show running scores, and who joins and leaves.")
+@click.option("--token", envvar="SEAMWATCH_TOKEN", help="The monitor's token.  [env: SEAMWATCH_TOKEN]")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the messages as they are, one JSON object a line."
+)
+def watch(
+    *, address: str, call: str | None, after: int | None, scores: bool, token: str | None, as_json: bool
+) -> None:
+    """Print a monitor's alerts as they come, one a line; Ctrl-C ends it with exit code 0."""
+    run_until_interrupted(
+        _watch(endpoints(address), token or None, call, after, as_json=as_json, scores=scores)
+    )

@@ -1,0 +1,108 @@
+"""Writes a clip of constant 25 fps pictures and 16 kHz mono sound; the file appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from realtime.errors import MediaError
+from realtime.timebase import FRAME_RATE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_TICK
+from realtime.types import Float32, UInt8
+
+_FORMATS = (
+    (".mp4", "libx264", "aac", {"preset": "veryfast", "crf": "21"}),
+    (".webm", "libvpx", "libopus", {"deadline": "realtime", "cpu-used": "6", "b": "1500k"}),
+)
+
+
+def _has_encoder(name: str) -> bool:
+    try:
+        av.Codec(name, "w")
+    except av.error.FFmpegError:
+        return False
+    return True
+
+
+def _pick_format() -> tuple[str, str, str, dict[str, str]]:
+    for candidate in _FORMATS:
+        if _has_encoder(candidate[1]) and _has_encoder(candidate[2]):
+            return candidate
+    raise MediaError(
+        "The installed PyAV can encode neither H.264 with AAC nor VP8 with Opus.",
+        fix="Install PyAV from its official wheel.",
+    )
+
+
+def clip_suffix() -> str:
+    """Return the file name suffix of the clips that this machine can write.
+
+    Raises:
+        MediaError: If no suitable encoder is installed.
+    """
+    return _pick_format()[0]
+
+
+def write_clip(path: Path, pictures: Iterable[UInt8], samples: Float32, *, title: str) -> None:
+    """Encode pictures and sound into one file.
+
+    Args:
+        path: Where to; its suffix should be :func:`clip_suffix`.
+        pictures: uint8 RGB, shape (height, width, 3) each, all of one even size, one every 40 ms.
+        samples: float32, shape (n,): 16 kHz mono; cut, or filled with silence, to the pictures' length.
+        title: Goes into the file's metadata.
+
+    Raises:
+        MediaError: If the folder cannot be written or the encoder fails.
+    """
+    suffix, video_codec, audio_codec, options = _pick_format()
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial{suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(partial), "w") as container:
+            container.metadata["title"] = title
+            _encode(container, video_codec, audio_codec, options, pictures, samples)
+        partial.replace(path)
+    except (OSError, av.error.FFmpegError) as error:
+        raise MediaError(
+            f"The demo clip {path} cannot be written: {error}.",
+            fix="Choose a folder with free space that you may write to.",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _encode(
+    container: av.container.OutputContainer,
+    video_codec: str,
+    audio_codec: str,
+    options: dict[str, str],
+    pictures: Iterable[UInt8],
+    samples: Float32,
+) -> None:
+    video = container.add_stream(video_codec, rate=FRAME_RATE_HZ, options=options)
+    audio = container.add_stream(audio_codec, rate=SAMPLE_RATE_HZ, layout="mono")
+    video.pix_fmt = "yuv420p"
+    video.codec_context.thread_count = 1
+    sample_format = "fltp" if audio_codec == "aac" else "flt"
+    for tick, picture in enumerate(pictures):
+        if tick == 0:
+            video.height, video.width = picture.shape[:2]
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame.pts, frame.time_base = tick, Fraction(1, FRAME_RATE_HZ)
+        container.mux(video.encode(frame))
+        block = np.zeros((1, SAMPLES_PER_TICK), np.float32)
+        start = tick * SAMPLES_PER_TICK
+        given = samples[start : start + SAMPLES_PER_TICK]
+        block[0, : given.size] = given
+        sound = av.AudioFrame.from_ndarray(block, format=sample_format, layout="mono")
+        sound.sample_rate, sound.pts, sound.time_base = SAMPLE_RATE_HZ, start, Fraction(1, SAMPLE_RATE_HZ)
+        container.mux(audio.encode(sound))
+    container.mux(video.encode(None))
+    container.mux(audio.encode(None))

@@ -1,0 +1,81 @@
+"""The contracts of the four roles: what an engine takes and gives, whatever is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engines.spec import Role, TensorSpec
+
+_STRIDES = (8, 16, 32)
+_YUNET_OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """Inputs and outputs of a role, and the preprocessing that its inputs went through.
+
+    Attributes:
+        inputs: Tensors by name.
+        outputs: Tensors by name.
+        frontend: Identifier of the preprocessing.
+    """
+
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    frontend: str
+
+
+def identity_contract(dimension: int) -> Contract:
+    """Return the contract of a face recogniser.
+
+    Args:
+        dimension: Length D of its embeddings.
+
+    Returns:
+        ``faces`` RGB in [0, 255], aligned to the five-point template, to ``embedding``, not normalised.
+    """
+    return Contract(
+        inputs={"faces": TensorSpec(shape=(None, 3, 112, 112))},
+        outputs={"embedding": TensorSpec(shape=(None, dimension))},
+        frontend="five-point-112-rgb-0-255",
+    )
+
+
+CONTRACTS: Mapping[Role, Contract] = {
+    Role.DETECTOR: Contract(
+        inputs={"image": TensorSpec(shape=(1, 3, None, None), multiples=(1, 1, 32, 32))},
+        outputs={
+            f"{name}_{stride}": TensorSpec(shape=(1, None, width))
+            for name, width in _YUNET_OUTPUTS.items()
+            for stride in _STRIDES
+        },
+        frontend="picture-bgr-0-255",
+    ),
+    Role.IDENTITY: identity_contract(128),
+    Role.LANDMARKS: Contract(
+        inputs={"faces": TensorSpec(shape=(None, 192, 192, 3))},
+        outputs={
+            "landmarks": TensorSpec(shape=(None, 468, 3)),
+            "confidence": TensorSpec(shape=(None,)),
+        },
+        frontend="five-point-roi-192-rgb-0-1",
+    ),
+    Role.VAD: Contract(
+        inputs={
+            "input": TensorSpec(shape=(1, 576)),
+            "state": TensorSpec(shape=(2, 1, 128)),
+            "sr": TensorSpec(shape=(), dtype="int64"),
+        },
+        outputs={"output": TensorSpec(shape=(1, 1)), "stateN": TensorSpec(shape=(2, 1, 128))},
+        frontend="pcm-16khz-64-512",
+    ),
+}
+"""Detector: ``image`` BGR in [0, 255] to YuNet's maps, one row a cell, for strides 8, 16 and 32.
+
+Landmarks: ``faces`` RGB in [0, 1], channels last, to ``landmarks`` (x, y, depth) in px of the 192x192 region
+and ``confidence``, the logit that a face is there.
+
+VAD: ``input`` with 64 samples of context and 512 new ones at ``sr`` = 16000 Hz, and the carried ``state``, to
+``output``, the probability of speech, and ``stateN``, the next state.
+"""

@@ -1,0 +1,67 @@
+"""Speech activity: a streaming voice activity detector over 16 kHz audio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from engines.base import Engine
+from realtime.types import Float32
+
+CHUNK = 512
+CONTEXT = 64
+
+
+class SpeechDetector:
+    """Runs the detector on 32 ms chunks of one participant and carries its state.
+
+    Args:
+        engine: Silero VAD: ``input`` float32 (1, 64 + 512), ``state`` float32 (2, 1, 128), ``sr`` int64.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._rate = np.array(16_000, np.int64)
+        self._reset(0)
+
+    def _reset(self, next_sample: int) -> None:
+        self._state = np.zeros((2, 1, 128), np.float32)
+        self._context = np.zeros(CONTEXT, np.float32)
+        self._pending = np.zeros(0, np.float32)
+        self._next_sample = next_sample
+
+    def push(self, start: int, samples: Float32) -> Iterator[tuple[int, int, float]]:
+        """Take samples from an absolute sample index on.
+
+        A jump in the index ends the run before it (padded with zeros) and starts a fresh state.
+
+        Yields:
+            (first sample, end sample, probability of speech) per finished chunk.
+        """
+        expected = self._next_sample + len(self._pending)
+        if start != expected:
+            yield from self.flush()
+            self._reset(start)
+        pending = np.concatenate([self._pending, samples])
+        whole = len(pending) // CHUNK * CHUNK
+        self._pending = pending[whole:]
+        for offset in range(0, whole, CHUNK):
+            yield self._run(pending[offset : offset + CHUNK], CHUNK)
+
+    def flush(self) -> Iterator[tuple[int, int, float]]:
+        """Yield the probability of an unfinished chunk, if there is one."""
+        if len(self._pending):
+            length = len(self._pending)
+            padded = np.pad(self._pending, (0, CHUNK - length))
+            self._pending = self._pending[:0]
+            yield self._run(padded, length)
+
+    def _run(self, chunk: Float32, length: int) -> tuple[int, int, float]:
+        block = np.concatenate([self._context, chunk])[None]
+        result = self._engine.run({"input": block, "state": self._state, "sr": self._rate})
+        self._state = result["stateN"]
+        self._context = chunk[-CONTEXT:]
+        start = self._next_sample
+        self._next_sample = start + length
+        return start, self._next_sample, float(result["output"].reshape(-1)[0])

@@ -1,0 +1,271 @@
+"""Turns a participant's pictures into one face frame a tick, a detection interval late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.frontend.alignment import MESH_SIZE_PX, align_face, mesh_roi, similarity_transform
+from engines.frontend.lips import normalise_lips
+from engines.frontend.quality import face_size, face_turn, sharpness
+from realtime.config import FaceConfig
+from realtime.faces.detector import Detection
+from realtime.faces.interpolation import SmoothPath, bridge_overload
+from realtime.faces.mesh import MeshResult
+from realtime.faces.tracker import FaceTracker
+from realtime.types import FaceFrame, FaceReason, Float32, UInt8, VideoFrame, read_only
+
+Float64 = npt.NDArray[np.float64]
+
+#: Relative change of width to height from which a picture is a new scene, not the same one resized.
+MAX_ASPECT_CHANGE: Final = 0.02
+
+
+class Detector(Protocol):
+    """What the analyzer needs of ``FaceDetector``."""
+
+    def detect(self, image: UInt8) -> tuple[Detection, ...]:
+        """Find faces."""
+
+
+class Landmarker(Protocol):
+    """What the analyzer needs of ``FaceMesh``."""
+
+    def locate(self, regions: UInt8) -> MeshResult:
+        """Find the landmarks."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    """A held tick; the picture is None where the grid has none or overload leaves it out."""
+
+    tick: int
+    image: UInt8 | None
+    left_out: bool
+    arrival_ns: int | None
+
+
+@dataclass(slots=True)
+class _Face:
+    """The followed face.
+
+    The path holds box corner, box size and the five points, in picture heights. The aligned crop is the last
+    detection's, None where it was too small or its eyes coincide.
+    """
+
+    track_id: int
+    path: SmoothPath = field(default_factory=SmoothPath)
+    aligned: UInt8 | None = None
+    sharpness: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A face in the picture of one tick, in px of that picture."""
+
+    track_id: int
+    image: UInt8
+    box: Float64
+    points: Float64
+    reason: FaceReason | None
+
+    @property
+    def size_px(self) -> float:
+        return float(face_size(self.box))
+
+    @property
+    def box_fractions(self) -> tuple[float, float, float, float]:
+        height, width = self.image.shape[:2]
+        x, y, box_width, box_height = (float(value) for value in self.box)
+        return x / width, y / height, box_width / width, box_height / height
+
+
+class FaceAnalyzer:
+    """Detects, tracks and measures the face of one participant.
+
+    Ticks are held until the next detection tick, a multiple of the detection interval, or until the first
+    tick after it; then all of them come out in order, each exactly once. Not thread-safe.
+
+    Args:
+        config: Intervals and thresholds.
+        detector: Finds faces in a picture.
+        mesh: Finds landmarks in regions of interest.
+    """
+
+    def __init__(self, config: FaceConfig, detector: Detector, mesh: Landmarker) -> None:
+        self._config = config
+        self._detector = detector
+        self._mesh = mesh
+        self._tracker = FaceTracker(config)
+        self._stride = 1
+        self._held: list[_Tick] = []
+        self._last_tick: int | None = None
+        self._last_frame: FaceFrame | None = None
+        self._face: _Face | None = None
+        self._aspect: float | None = None
+
+    def push(self, frame: VideoFrame) -> list[FaceFrame]:
+        """Take the picture of the next tick.
+
+        Args:
+            frame: Its tick is higher than that of the frame before.
+
+        Returns:
+            The face frames that are complete now, in tick order.
+
+        Raises:
+            ValueError: If the tick is not higher.
+            EngineError: If an engine fails; the held ticks are lost then.
+        """
+        if self._last_tick is not None and frame.tick <= self._last_tick:
+            raise ValueError(f"Picture of tick {frame.tick} after that of tick {self._last_tick}.")
+        done: list[FaceFrame] = []
+        if self._held and frame.tick > self._due(self._held[0].tick):
+            done += self.flush()
+        interval = self._config.detection_interval_ticks
+        if self._last_tick is not None and frame.tick - self._last_tick > interval:
+            self._lose_sight()
+        self._last_tick = frame.tick
+        due = frame.tick == self._due(frame.tick)
+        left_out = frame.image is not None and not due and frame.tick % self._stride != 0
+        image = None if left_out else frame.image
+        self._held.append(_Tick(frame.tick, image, left_out, frame.arrival_ns))
+        return done + self.flush() if due else done
+
+    def flush(self) -> list[FaceFrame]:
+        """Return the face frames of the held ticks without waiting for the next detection tick."""
+        held, self._held = self._held, []
+        if not held:
+            return []
+        frames = bridge_overload(self._last_frame, self._resolve(held))
+        self._last_frame = frames[-1]
+        return frames
+
+    def set_stride(self, stride: int) -> None:
+        """Analyse only every n-th tick, and those on which the detector runs.
+
+        The lips between are interpolated where both neighbours are usable.
+        """
+        if stride < 1:
+            raise ValueError(f"A stride of {stride} ticks is not positive.")
+        self._stride = stride
+
+    def _due(self, tick: int) -> int:
+        interval = self._config.detection_interval_ticks
+        return -(-tick // interval) * interval
+
+    def _lose_sight(self) -> None:
+        self._tracker.reset()
+        self._face = None
+        self._aspect = None
+
+    def _resolve(self, held: Sequence[_Tick]) -> list[FaceFrame]:
+        newest = next((tick for tick in reversed(held) if tick.image is not None), None)
+        views: dict[int, _View] = {}
+        if newest is not None and newest.image is not None:
+            views = self._views(held, newest, newest.image)
+        elif not any(tick.left_out for tick in held):
+            self._lose_sight()
+        lips = self._lips({tick: view for tick, view in views.items() if view.reason is None})
+        return [self._frame(tick, views.get(tick.tick), lips.get(tick.tick)) for tick in held]
+
+    def _views(self, held: Sequence[_Tick], newest: _Tick, image: UInt8) -> dict[int, _View]:
+        """Detect in the newest picture, and place the followed face in all of them."""
+        height, width = image.shape[:2]
+        first_sight = self._aspect is None
+        if self._aspect is not None and abs(width / height / self._aspect - 1) > MAX_ASPECT_CHANGE:
+            self._tracker.reset()
+        self._aspect = width / height
+        self._tracker.update([found.scaled(1 / height) for found in self._detector.detect(image)])
+        before, seen = self._face, self._tracker.seen
+        if before is not None and before.track_id in seen:
+            self._observe(before, newest.tick, image, seen[before.track_id])
+        self._face = now = self._current(before, newest.tick, image, seen)
+        earlier = now if first_sight else before
+        views: dict[int, _View] = {}
+        if earlier is not None:
+            views |= self._place(earlier, [tick for tick in held if tick.tick < newest.tick])
+        if now is not None:
+            views |= self._place(now, [newest])
+        return views
+
+    def _current(
+        self, before: _Face | None, tick: int, image: UInt8, seen: Mapping[int, Detection]
+    ) -> _Face | None:
+        followed = self._tracker.followed
+        if followed is None or followed not in seen:
+            return None
+        if before is not None and before.track_id == followed:
+            return before
+        face = _Face(followed)
+        self._observe(face, tick, image, seen[followed])
+        return face
+
+    def _observe(self, face: _Face, tick: int, image: UInt8, detection: Detection) -> None:
+        face.path.observe(tick, np.concatenate([detection.box.reshape(2, 2), detection.points]))
+        points = detection.points * image.shape[0]
+        large = face_size(detection.box) * image.shape[0] >= self._config.min_face_px
+        face.aligned = align_face(image, points) if large and np.isfinite(face_turn(points)) else None
+        face.sharpness = 0.0 if face.aligned is None else sharpness(face.aligned)
+
+    def _place(self, face: _Face, ticks: Sequence[_Tick]) -> dict[int, _View]:
+        shown = [(tick.tick, tick.image) for tick in ticks if tick.image is not None]
+        if not shown:
+            return {}
+        views: dict[int, _View] = {}
+        for (tick, image), place in zip(shown, face.path.at([tick for tick, _ in shown]), strict=True):
+            in_px = place * image.shape[0]
+            box, points = in_px[:2].reshape(4), in_px[2:]
+            views[tick] = _View(face.track_id, image, box, points, self._reason(box, points, face.sharpness))
+        return views
+
+    def _reason(self, box: Float64, points: Float64, face_sharpness: float) -> FaceReason | None:
+        if face_size(box) < self._config.min_face_px:
+            return FaceReason.TOO_SMALL
+        if abs(face_turn(points)) > self._config.max_turn:
+            return FaceReason.TURNED_AWAY
+        if face_sharpness < self._config.min_sharpness:
+            return FaceReason.BLURRED
+        return None
+
+    def _lips(self, views: Mapping[int, _View]) -> dict[int, Float32]:
+        """Return tick -> lips, for the ticks on which the landmarks are sure."""
+        if not views:
+            return {}
+        regions = np.empty((len(views), MESH_SIZE_PX, MESH_SIZE_PX, 3), np.uint8)
+        transforms = similarity_transform(np.stack([view.points for view in views.values()]))
+        for view, transform, region in zip(views.values(), transforms, regions, strict=True):
+            mesh_roi(view.image, transform, region)
+        result = self._mesh.locate(regions)
+        all_lips = normalise_lips(result.landmarks)
+        sure = result.confidence >= self._config.min_landmark_confidence
+        sure &= np.isfinite(all_lips).all(axis=(1, 2))
+        return {tick: lips for tick, lips, keep in zip(views, all_lips, sure, strict=True) if keep}
+
+    def _frame(self, tick: _Tick, view: _View | None, lips: Float32 | None) -> FaceFrame:
+        if view is None:
+            reason = FaceReason.NO_FACE
+            if tick.image is None:
+                reason = FaceReason.OVERLOAD if tick.left_out else FaceReason.NO_PICTURE
+            return FaceFrame(tick=tick.tick, reason=reason, arrival_ns=tick.arrival_ns)
+        crop = None
+        if (
+            lips is not None
+            and tick.tick % self._config.identity_interval_ticks == 0
+            and self._face is not None
+        ):
+            crop = self._face.aligned
+        return FaceFrame(
+            tick=tick.tick,
+            reason=None if lips is not None else view.reason or FaceReason.LANDMARKS_UNSURE,
+            track_id=view.track_id,
+            lips=None if lips is None else read_only(lips),
+            identity_crop=None if crop is None else read_only(crop),
+            face_size_px=view.size_px,
+            box=view.box_fractions,
+            arrival_ns=tick.arrival_ns,
+        )

@@ -1,0 +1,154 @@
+"""Audio of any rate, layout and sample format to 16 kHz mono with sample-exact call times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+
+from realtime.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ, sample_at, sample_time_ns
+from realtime.types import AudioFrame, Float32, GapReason, MediaGap, TimeSpan, read_only
+
+JITTER_TOLERANCE_NS = 20 * NS_PER_MS
+MAX_BLOCK_SAMPLES = SAMPLE_RATE_HZ // 10
+
+AudioItem = AudioFrame | MediaGap
+
+
+class AudioLine:
+    """The audio half of a participant's timeline: blocks and gaps, in order, from call time zero.
+
+    A segment is a run of input without a hole. Inside it samples are counted, not timed: a pts that is off by
+    less than ``JITTER_TOLERANCE_NS`` is jitter. Beyond that, a late pts starts a new segment after a
+    ``MediaGap`` and an early one means that media already covered came again: it is cut away and counted. The
+    error of a block's time is therefore bounded by the tolerance however far the source's clock drifts.
+
+    The resampler (libswresample, polyphase) aligns its first output sample with its first input sample; its
+    delay holds output back but does not shift it, so sample n of a segment lies n / 16000 s after its start.
+    """
+
+    def __init__(self) -> None:
+        self._resampler: AudioResampler | None = None
+        self._format: tuple[int, str, str] | None = None
+        self._anchor_ns: int | None = None
+        self._counted = 0
+        self._next_sample = 0
+        self._to_cut = 0
+        self._began = False
+        self.frames = 0
+        self.late_samples = 0
+
+    @property
+    def covered_ns(self) -> int:
+        """Call time up to which blocks or gaps have been returned."""
+        return sample_time_ns(self._next_sample)
+
+    @property
+    def late(self) -> int:
+        """Milliseconds of audio cut away because their time was already covered."""
+        return self.late_samples * 1000 // SAMPLE_RATE_HZ
+
+    def push(self, time_ns: int, frame: av.AudioFrame, arrival_ns: int | None = None) -> list[AudioItem]:
+        """Add decoded audio with the call time of its first sample, and return what it completes."""
+        if frame.samples == 0:
+            return []
+        self.frames += 1
+        items: list[AudioItem] = []
+        source = (frame.sample_rate, frame.layout.name, frame.format.name)
+        expected_ns = self._expected_ns()
+        if expected_ns is not None and source != self._format:
+            items += self._drain(arrival_ns)
+            self._anchor_ns, self._counted = expected_ns, 0
+        if expected_ns is not None:
+            ahead_ns = time_ns - expected_ns
+            if ahead_ns > JITTER_TOLERANCE_NS:
+                items += self._end_segment(arrival_ns)
+            elif ahead_ns < -JITTER_TOLERANCE_NS:
+                repeated = -ahead_ns * frame.sample_rate // NS_PER_S
+                self.late_samples += min(repeated, frame.samples) * SAMPLE_RATE_HZ // frame.sample_rate
+                if repeated >= frame.samples:
+                    return items
+                frame = _without_head(frame, repeated)
+        if self._anchor_ns is None:
+            items += self._begin_segment(time_ns)
+        self._format = source
+        self._counted += frame.samples
+        if self._resampler is None:
+            self._resampler = AudioResampler(
+                format="flt", layout="mono", rate=SAMPLE_RATE_HZ, options={"rematrix_maxval": "1.0"}
+            )
+        return items + self._blocks(self._resampler.resample(frame), arrival_ns)
+
+    def advance(self, time_ns: int, reason: GapReason) -> list[AudioItem]:
+        """Cover everything before a call time; what no audio covers becomes a gap."""
+        if sample_at(time_ns) <= self._next_sample:
+            return []
+        return self._end_segment(None) + self._gap_to(sample_at(time_ns), reason)
+
+    def flush(self) -> list[AudioItem]:
+        """Return what the resampler still holds; the segment is over."""
+        return self._end_segment(None)
+
+    def _expected_ns(self) -> int | None:
+        if self._anchor_ns is None or self._format is None:
+            return None
+        return self._anchor_ns + self._counted * NS_PER_S // self._format[0]
+
+    def _begin_segment(self, time_ns: int) -> list[AudioItem]:
+        self._anchor_ns, self._counted = time_ns, 0
+        start = sample_at(time_ns)
+        self._to_cut = max(0, self._next_sample - start)
+        gap = self._gap_to(start, GapReason.LOSS if self._began else GapReason.NO_TRACK)
+        self._began = True
+        return gap
+
+    def _end_segment(self, arrival_ns: int | None) -> list[AudioItem]:
+        items = self._drain(arrival_ns)
+        self._anchor_ns = None
+        return items
+
+    def _drain(self, arrival_ns: int | None) -> list[AudioItem]:
+        if self._resampler is None:
+            return []
+        remaining = [frame for frame in self._resampler.resample(None) if frame is not None]
+        self._resampler = None
+        return self._blocks(remaining, arrival_ns)
+
+    def _gap_to(self, end_sample: int, reason: GapReason) -> list[AudioItem]:
+        if end_sample <= self._next_sample:
+            return []
+        span = TimeSpan(start_ns=self.covered_ns, end_ns=sample_time_ns(end_sample))
+        self._next_sample = end_sample
+        return [MediaGap(track="audio", span=span, reason=reason)]
+
+    def _blocks(self, frames: list[av.AudioFrame], arrival_ns: int | None) -> list[AudioItem]:
+        blocks: list[AudioItem] = []
+        for frame in frames:
+            samples = _mono(frame)
+            cut = min(self._to_cut, len(samples))
+            self._to_cut -= cut
+            self.late_samples += cut
+            for first in range(cut, len(samples), MAX_BLOCK_SAMPLES):
+                block = read_only(samples[first : first + MAX_BLOCK_SAMPLES])
+                blocks.append(AudioFrame(start_ns=self.covered_ns, samples=block, arrival_ns=arrival_ns))
+                self._next_sample += len(block)
+        return blocks
+
+
+def _mono(frame: av.AudioFrame) -> Float32:
+    samples = np.array(frame.to_ndarray(), dtype=np.float32).reshape(-1)
+    np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.clip(samples, -1.0, 1.0, out=samples)
+
+
+def _without_head(frame: av.AudioFrame, samples: int) -> av.AudioFrame:
+    """Return the frame less its first samples; packed formats keep the channels in one row."""
+    rows: Any = frame.to_ndarray()
+    step = 1 if frame.format.is_planar else frame.layout.nb_channels
+    rest = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(rows[:, samples * step :]), format=frame.format.name, layout=frame.layout.name
+    )
+    rest.sample_rate = frame.sample_rate
+    return rest

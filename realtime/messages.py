@@ -1,0 +1,128 @@
+"""Turns results of the pipeline into messages of the wire schema, on the call's clock."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+
+from realtime.pipeline import WindowResult
+from realtime.server.wire import AlertDraft, EncoderInfo, Matrices, ScoreUpdate, SeamInfo, Tracks
+from realtime.timebase import NS_PER_S
+from realtime.types import Alert, Seam, SimilarityMatrix, TimeSpan
+
+#: Windows shown per matrix: what a screen can resolve.
+SHOWN_WINDOWS = 96
+NO_VALUE = 255
+
+
+class Narrator:
+    """Speaks for one participant.
+
+    Args:
+        call: The call.
+        participant: The participant.
+        encoders: Engine per encoder.
+        offset_ns: Call time at which the participant's own timeline starts.
+    """
+
+    def __init__(
+        self, call: str, participant: str, encoders: Mapping[str, EncoderInfo], offset_ns: int
+    ) -> None:
+        self._call = call
+        self._participant = participant
+        self._encoders = dict(encoders)
+        self._offset_ns = offset_ns
+
+    def score(self, result: WindowResult, latency_ms: float | None, tracks: Tracks) -> ScoreUpdate:
+        """Return the running scores after one window."""
+        score = result.score
+        return ScoreUpdate(
+            call=self._call,
+            participant=self._participant,
+            time_s=self._seconds(score.time_ns),
+            status=score.status.value,
+            reasons=list(score.reasons),
+            verdict=result.verdict.value,
+            state=result.state.value,
+            score=rounded(score.score),
+            intra=rounded(score.intra),
+            cross=rounded(score.cross),
+            recent_intra=rounded(score.recent_intra),
+            recent_cross=rounded(score.recent_cross),
+            margin=rounded(score.margin),
+            lag_ms=rounded(score.lag_ms, 1),
+            face_coverage=round(score.face_coverage, 3),
+            speech_coverage=round(score.speech_coverage, 3),
+            intra_windows=score.intra_windows,
+            cross_windows=score.cross_windows,
+            latency_ms=rounded(latency_ms, 1),
+            tracks=tracks,
+        )
+
+    def alert(self, alert: Alert, raised_at: datetime) -> AlertDraft:
+        """Return a transition with its evidence."""
+        return AlertDraft(
+            call=self._call,
+            participant=self._participant,
+            time_s=self._seconds(alert.time_ns),
+            raised_at=raised_at.isoformat(timespec="milliseconds"),
+            previous=alert.previous.value,
+            state=alert.state.value,
+            margin=rounded(alert.margin),
+            reasons=list(alert.reasons),
+            seams=[self._seam(seam) for seam in alert.seams],
+            values={name: rounded(value) for name, value in alert.values.items()},
+            engines=self._encoders,
+        )
+
+    def matrices(self, intra: SimilarityMatrix, cross: SimilarityMatrix) -> Matrices:
+        """Return both matrices, the newest windows of each."""
+        intra, cross = newest(intra, SHOWN_WINDOWS), newest(cross, SHOWN_WINDOWS)
+        spans = intra.spans or cross.spans
+        return Matrices(
+            call=self._call,
+            participant=self._participant,
+            window_s=spans[0].duration_ns / NS_PER_S if spans else 0.0,
+            intra_starts_s=[self._seconds(span.start_ns) for span in intra.spans],
+            intra=encode(intra),
+            intra_worst=intra.worst,
+            cross_starts_s=[self._seconds(span.start_ns) for span in cross.spans],
+            cross=encode(cross),
+            cross_worst=cross.worst,
+        )
+
+    def _seam(self, seam: Seam) -> SeamInfo:
+        return SeamInfo(
+            kind=seam.kind.value, a=self._span(seam.a), b=self._span(seam.b), value=round(seam.value, 4)
+        )
+
+    def _span(self, span: TimeSpan) -> tuple[float, float]:
+        return self._seconds(span.start_ns), self._seconds(span.end_ns)
+
+    def _seconds(self, time_ns: int) -> float:
+        return round((time_ns + self._offset_ns) / NS_PER_S, 3)
+
+
+def newest(matrix: SimilarityMatrix, count: int) -> SimilarityMatrix:
+    """Return the newest windows of a matrix; a worst pair that is older than them is left out."""
+    cut = max(0, len(matrix.spans) - count)
+    worst = matrix.worst
+    if worst is not None:
+        row, column = worst[0] - cut, worst[1] - cut
+        worst = (row, column) if row >= 0 and column >= 0 else None
+    return SimilarityMatrix(values=matrix.values[cut:, cut:], spans=matrix.spans[cut:], worst=worst)
+
+
+def encode(matrix: SimilarityMatrix) -> str:
+    """Return base64 of one byte a cell: 0 for -1, 254 for +1, 255 for no value."""
+    known = np.nan_to_num(np.clip(matrix.values, -1.0, 1.0))
+    cells = np.where(np.isnan(matrix.values), NO_VALUE, np.rint((known + 1.0) * 127.0))
+    return base64.b64encode(cells.astype(np.uint8).tobytes()).decode("ascii")
+
+
+def rounded(value: float | None, digits: int = 4) -> float | None:
+    """Round what is a number."""
+    return None if value is None else round(value, digits)

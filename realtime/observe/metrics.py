@@ -1,0 +1,72 @@
+"""Prometheus metrics of one monitor. No label names a call or a participant: personal, and unbounded."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+_LATENCY_BUCKETS_S = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0, 2.0, 5.0)
+_ENCODER_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class MonitorMetrics:
+    """The metrics, around a registry of their own.
+
+    Attributes:
+        registry: Holds everything below, and the process's CPU and memory.
+        participants: Participants that publish now.
+        subscribers: Connections on ``/alerts``.
+        windows_scored: Scored windows, by ``status``.
+        latency_s: From the arrival of a window's newest media to the publishing of its score, in seconds.
+        queue_depth: Items waiting in a queue, by ``stage``.
+        dropped: Items thrown away, by ``stage`` and ``reason``.
+        alerts: Stored transitions, by the ``state`` they lead to.
+        store_errors: Alerts that could not be stored.
+        encoder_s: Time an encoder runs, in seconds, by ``role``.
+        webrtc: Events on peer connections, by ``event``.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.participants = Gauge(
+            "seamwatch_participants", "Participants that publish now.", registry=registry
+        )
+        self.subscribers = Gauge("seamwatch_subscribers", "Connections on /alerts.", registry=registry)
+        self.windows_scored = Counter(
+            "seamwatch_windows_scored", "Scored windows.", ["status"], registry=registry
+        )
+        self.latency_s = Histogram(
+            "seamwatch_latency_seconds",
+            "From the arrival of a window's newest media to the publishing of its score.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.queue_depth = Gauge(
+            "seamwatch_queue_depth", "Items waiting in a queue.", ["stage"], registry=registry
+        )
+        self.dropped = Counter(
+            "seamwatch_dropped", "Items thrown away.", ["stage", "reason"], registry=registry
+        )
+        self.alerts = Counter("seamwatch_alerts", "Stored transitions.", ["state"], registry=registry)
+        self.store_errors = Counter(
+            "seamwatch_store_errors", "Alerts that could not be stored.", registry=registry
+        )
+        self.encoder_s = Histogram(
+            "seamwatch_encoder_seconds",
+            "Time an encoder runs.",
+            ["role"],
+            buckets=_ENCODER_BUCKETS_S,
+            registry=registry,
+        )
+        self.webrtc = Counter(
+            "seamwatch_webrtc_events", "Events on peer connections.", ["event"], registry=registry
+        )
+
+    def drop(self, stage: str, reason: str, count: int = 1) -> None:
+        """Count items that a stage threw away."""
+        self.dropped.labels(stage=stage, reason=reason).inc(count)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Return the metrics in the Prometheus text format, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,184 @@
+"""One participant's way from media to scores and alerts. Synchronous, clock-free, used live and for files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.alerts.machine import AlertMachine
+from realtime.config import MonitorConfig
+from realtime.encoders.suite import EncoderSuite
+from realtime.faces.analyzer import FaceAnalyzer
+from realtime.faces.detector import FaceDetector
+from realtime.faces.mesh import FaceMesh
+from realtime.scoring.scorer import Scorer
+from realtime.scoring.verdict import live_verdict
+from realtime.timebase import sample_at, tick_at
+from realtime.types import (
+    Alert,
+    AlertState,
+    AudioFrame,
+    FaceFrame,
+    FaceReason,
+    MediaGap,
+    Score,
+    Seam,
+    SimilarityMatrix,
+    Verdict,
+    VideoFrame,
+    Window,
+)
+from realtime.windows.cutter import WindowCutter
+
+#: Window pairs attached to an alert, and offered as a file's seams.
+SEAMS_PER_ALERT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowResult:
+    """What one window led to.
+
+    Attributes:
+        window_index: The window.
+        score: Running scores after it.
+        verdict: Live verdict after it.
+        state: State of the alert machine after it.
+        alert: The transition it caused, if any.
+        arrival_ns: Monotonic arrival of the window's newest media; None for files.
+    """
+
+    window_index: int
+    score: Score
+    verdict: Verdict
+    state: AlertState
+    alert: Alert | None
+    arrival_ns: int | None
+
+
+class ParticipantPipeline:
+    """Faces, windows, encoders, similarity, scoring and alerts of one participant.
+
+    Push methods return the results of the windows that became complete. Not thread-safe: the caller hands
+    over one batch at a time.
+
+    Args:
+        encoders: Shared encoders.
+        config: Settings of every stage.
+    """
+
+    def __init__(self, encoders: EncoderSuite, config: MonitorConfig) -> None:
+        self._encoders = encoders
+        self._analyzer = FaceAnalyzer(
+            config.faces, FaceDetector(encoders.engines.detector), FaceMesh(encoders.engines.landmarks)
+        )
+        self._speech = encoders.speech_detector()
+        self._cutter = WindowCutter(config.windows, encoders.identity.dimension)
+        self._scorer = Scorer(config.scoring, config.windows)
+        self._machine = AlertMachine(config.alerts)
+        self._next_video_tick: int | None = None
+        self._stride = 1
+        self.last_face: FaceFrame | None = None
+
+    @property
+    def state(self) -> AlertState:
+        """State of the alert machine."""
+        return self._machine.state
+
+    def push_video(self, frames: Iterable[VideoFrame]) -> list[WindowResult]:
+        """Take pictures (or ticks without one) in order."""
+        faces: list[FaceFrame] = []
+        for frame in frames:
+            faces.extend(self._analyzer.push(frame))
+            self._next_video_tick = frame.tick + 1
+        self._take_faces(faces)
+        return self._score(self._cutter.ready())
+
+    def push_audio(self, frames: Iterable[AudioFrame]) -> list[WindowResult]:
+        """Take blocks of audio in order."""
+        for frame in frames:
+            self._cutter.push_audio(frame)
+            for start, end, probability in self._speech.push(sample_at(frame.start_ns), frame.samples):
+                self._cutter.push_speech(start, end, probability)
+        return self._score(self._cutter.ready())
+
+    def push_gap(self, gap: MediaGap) -> list[WindowResult]:
+        """Take a span without media."""
+        if gap.track == "audio":
+            for start, end, probability in self._speech.flush():
+                self._cutter.push_speech(start, end, probability)
+            self._cutter.push_audio_gap(gap)
+            return self._score(self._cutter.ready())
+        first = tick_at(gap.span.start_ns)
+        if self._next_video_tick is not None:
+            first = max(first, self._next_video_tick)
+        return self.push_video(
+            VideoFrame(tick=tick, image=None, gap=gap.reason)
+            for tick in range(first, tick_at(gap.span.end_ns))
+        )
+
+    def flush(self) -> list[WindowResult]:
+        """End the input and score what is complete."""
+        self._take_faces(self._analyzer.flush())
+        for start, end, probability in self._speech.flush():
+            self._cutter.push_speech(start, end, probability)
+        return self._score(self._cutter.flush())
+
+    def set_stride(self, stride: int) -> None:
+        """Analyse only every n-th picture; above 1 the scores say "overload"."""
+        self._stride = stride
+        self._analyzer.set_stride(stride)
+
+    def seams(self, count: int) -> tuple[Seam, ...]:
+        """Return the window pairs in memory that disagree most, worst first."""
+        return self._scorer.seams(count)
+
+    def matrices(self) -> tuple[SimilarityMatrix, SimilarityMatrix]:
+        """Return the intra-modal and the cross-modal similarity matrix in memory."""
+        return self._scorer.matrices()
+
+    def _take_faces(self, faces: list[FaceFrame]) -> None:
+        with_crop = [face for face in faces if face.identity_crop is not None]
+        if with_crop:
+            crops = np.stack([face.identity_crop for face in with_crop if face.identity_crop is not None])
+            for face, vector in zip(with_crop, self._encoders.identity.embed(crops), strict=True):
+                self._cutter.push_identity(face.tick, vector)
+        for face in faces:
+            self._cutter.push_face(face)
+        if faces:
+            self.last_face = faces[-1]
+
+    def _score(self, windows: Iterator[Window]) -> list[WindowResult]:
+        return [self._score_window(window) for window in windows]
+
+    def _score_window(self, window: Window) -> WindowResult:
+        degraded = (str(FaceReason.OVERLOAD),) if self._stride > 1 else ()
+        score = self._scorer.update(
+            window,
+            self._encoders.identity.pool(window),
+            self._encoders.visual.encode(window),
+            self._encoders.audio.encode(window),
+            degraded,
+        )
+        alert = self._machine.update(
+            score.time_ns,
+            self._scorer.fresh_margins(),
+            lambda: self._scorer.seams(SEAMS_PER_ALERT),
+            {
+                "score": score.score,
+                "intra": score.intra,
+                "cross": score.cross,
+                "recent_intra": score.recent_intra,
+                "recent_cross": score.recent_cross,
+                "lag_ms": score.lag_ms,
+            },
+        )
+        return WindowResult(
+            window_index=window.index,
+            score=score,
+            verdict=live_verdict(score, self._machine.state),
+            state=self._machine.state,
+            alert=alert,
+            arrival_ns=window.arrival_ns,
+        )

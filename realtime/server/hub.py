@@ -1,0 +1,173 @@
+"""The hub between the monitor and its subscribers: nobody who reads slowly ever holds up anybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from realtime.alerts.store import AlertStore
+from realtime.errors import AlertStoreError, CapacityError
+from realtime.observe.metrics import MonitorMetrics
+from realtime.server.records import to_record
+from realtime.server.subscription import Subscription
+from realtime.server.wire import AlertDraft, Matrices, Participant, ScoreUpdate
+
+CLOSE_GOING_AWAY = 1001
+
+_STAGE = "hub"
+
+
+class EventHub:
+    """Takes everything the monitor says and gives it to every subscriber that wants it.
+
+    The hub runs on one event loop. It remembers the participants that are there with their newest score and
+    matrices, and nothing of those that left.
+
+    Args:
+        store: An open alert store.
+        metrics: Counts scores, alerts, subscribers and whatever is dropped.
+        max_subscribers: Connections accepted at a time.
+        max_events: Participant events that may wait for one subscriber.
+    """
+
+    def __init__(
+        self,
+        store: AlertStore,
+        metrics: MonitorMetrics,
+        *,
+        max_subscribers: int = 64,
+        max_events: int = 256,
+    ) -> None:
+        self.store = store
+        self.metrics = metrics
+        self.store_error: AlertStoreError | None = None
+        self._max_subscribers = max_subscribers
+        self._max_events = max_events
+        self._subscriptions: set[Subscription] = set()
+        self._participants: dict[tuple[str, str], Participant] = {}
+        self._scores: dict[tuple[str, str], ScoreUpdate] = {}
+        self._matrices: dict[tuple[str, str], Matrices] = {}
+        self._closed = False
+        self._no_subscribers = asyncio.Event()
+        self._no_subscribers.set()
+
+    def publish_participant(self, event: Participant) -> None:
+        """Tell that a participant joined or left. Scores count only between the two."""
+        key = (event.call, event.participant)
+        if event.state == "joined":
+            self._participants[key] = event
+        else:
+            self._participants.pop(key, None)
+            self._scores.pop(key, None)
+            self._matrices.pop(key, None)
+        self.metrics.participants.set(len(self._participants))
+        self._offer(event)
+
+    def publish_score(self, score: ScoreUpdate) -> None:
+        """Give the newest score of a participant to the subscribers."""
+        key = (score.call, score.participant)
+        if key not in self._participants:
+            self.metrics.drop(_STAGE, "score_of_absent_participant")
+            return
+        self.metrics.windows_scored.labels(status=score.status).inc()
+        if score.latency_ms is not None:
+            self.metrics.latency_s.observe(score.latency_ms / 1000)
+        self._scores[key] = score
+        self._offer(score)
+
+    def publish_matrices(self, matrices: Matrices) -> None:
+        """Give the newest matrices of a participant to the subscribers that asked for them."""
+        key = (matrices.call, matrices.participant)
+        if key not in self._participants:
+            self.metrics.drop(_STAGE, "matrices_of_absent_participant")
+            return
+        self._matrices[key] = matrices
+        self._offer(matrices)
+
+    async def publish_alert(self, draft: AlertDraft) -> int:
+        """Store an alert, then tell the subscribers.
+
+        A caller that is cancelled meanwhile either leaves no alert, or a stored one that is delivered with
+        the next event.
+
+        Returns:
+            The sequence number of the alert.
+
+        Raises:
+            AlertStoreError: The alert could not be stored and was not sent; ``store_error`` keeps the error
+                until an alert is stored again.
+        """
+        try:
+            seq = await self.store.append(to_record(draft))
+        except AlertStoreError as error:
+            self.store_error = error
+            self.metrics.store_errors.inc()
+            raise
+        self.store_error = None
+        self.metrics.alerts.labels(state=draft.state).inc()
+        for subscription in self._subscriptions:
+            subscription.wake()
+        return seq
+
+    @contextlib.contextmanager
+    def subscription(
+        self, *, call: str | None = None, matrices: bool = False, after: int | None = None
+    ) -> Iterator[Subscription]:
+        """Subscribe for the length of a ``with`` block.
+
+        Args:
+            call: Only this call; None for all.
+            matrices: Whether matrices are wanted.
+            after: Alerts with a higher number are sent; None for new ones only. A number that the store has
+                not reached is of another store, so all alerts are sent.
+
+        Raises:
+            CapacityError: There are too many subscribers, or the hub is closed.
+        """
+        if self._closed or len(self._subscriptions) >= self._max_subscribers:
+            raise CapacityError("The monitor takes no more subscribers.", fix="Try again later.")
+        last_seq = self.store.last_seq
+        after = last_seq if after is None else after
+        subscription = Subscription(
+            self.store,
+            self.metrics,
+            call=call,
+            matrices=matrices,
+            after=after if after <= last_seq else 0,
+            events=self._participants.values(),
+            scores=self._scores.values(),
+            newest_matrices=self._matrices.values(),
+            max_events=self._max_events,
+        )
+        self._subscriptions.add(subscription)
+        self._count_subscribers()
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+            self._count_subscribers()
+
+    async def aclose(self, timeout_s: float = 2.0) -> None:
+        """End every subscription with "going away" and wait until their connections are told.
+
+        Args:
+            timeout_s: How long to wait for those that do not read.
+        """
+        self._closed = True
+        for subscription in tuple(self._subscriptions):
+            subscription.end(CLOSE_GOING_AWAY, "the monitor shuts down")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._no_subscribers.wait()
+
+    def _offer(self, message: Participant | ScoreUpdate | Matrices) -> None:
+        for subscription in self._subscriptions:
+            subscription.offer(message)
+
+    def _count_subscribers(self) -> None:
+        self.metrics.subscribers.set(len(self._subscriptions))
+        if self._subscriptions:
+            self._no_subscribers.clear()
+        else:
+            self._no_subscribers.set()

@@ -1,0 +1,104 @@
+"""What the server needs from the monitor behind it."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from realtime.server.wire import EncoderInfo, ScoreUpdate
+
+_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}")
+
+NAME_RULE = "Use 1 to 64 of the characters A-Z a-z 0-9 . _ - (and not only dots)."
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text may name a call or a participant."""
+    return _NAME.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A participant that began to publish.
+
+    Attributes:
+        resource_id: Unguessable name of the session, safe in a URL path segment.
+        answer_sdp: The SDP answer to the offer.
+    """
+
+    resource_id: str
+    answer_sdp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantSnapshot:
+    """A participant as the monitor sees it now; ``latest`` is None before the first window."""
+
+    call: str
+    participant: str
+    latest: ScoreUpdate | None
+
+
+class HealthState(enum.StrEnum):
+    """Whether the monitor can do its work."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Health of the monitor.
+
+    Attributes:
+        state: DEGRADED still gives verdicts, with less evidence or later; FAILING gives none that may be
+            relied upon (models missing, alert store failing), and ``/healthz`` answers 503.
+        reasons: Why the state is not OK, as stable identifiers.
+        participants: Participants that publish now.
+    """
+
+    state: HealthState
+    reasons: Sequence[str] = ()
+    participants: int = 0
+
+
+class MonitorPort(Protocol):
+    """The monitor. Every method is called on the event loop and must not block it."""
+
+    @property
+    def encoders(self) -> Mapping[str, EncoderInfo]:
+        """Engine per encoder."""
+
+    async def publish(self, call: str, participant: str, offer_sdp: str) -> Publication:
+        """Answer an offer and start to receive.
+
+        Raises:
+            SignallingError: The offer cannot be used; its status is the HTTP status.
+            CapacityError: The monitor is full.
+        """
+
+    async def restart(self, resource_id: str, fragment: str) -> str:
+        """Apply a trickle ICE fragment (RFC 8840) and return the fragment to answer with, or "".
+
+        Raises:
+            SignallingError: Unknown resource (404), or not supported (405).
+        """
+
+    async def unpublish(self, resource_id: str) -> bool:
+        """End a session; False where there is none of that name."""
+
+    def snapshot(self) -> list[ParticipantSnapshot]:
+        """Return every participant with its newest score."""
+
+    def thumbnail(self, call: str, participant: str) -> bytes | None:
+        """Return the newest picture as JPEG, from memory only; None where there is none."""
+
+    def health(self) -> Health:
+        """Return the health of the monitor."""
+
+    async def aclose(self) -> None:
+        """End every session. The server calls it once, when it shuts down."""

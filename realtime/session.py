@@ -1,0 +1,231 @@
+"""One live participant: bounded intake, analysis in worker threads, results to the event hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import cv2
+import structlog
+
+from realtime.errors import AlertStoreError
+from realtime.ingest.sink import EndReason, PendingPicture, TrackState
+from realtime.intake import Batch, Intake
+from realtime.load import LoadGovernor
+from realtime.messages import Narrator
+from realtime.observe.metrics import MonitorMetrics
+from realtime.pipeline import ParticipantPipeline, WindowResult
+from realtime.server.hub import EventHub
+from realtime.server.wire import ScoreUpdate, Tracks
+from realtime.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ
+from realtime.types import AudioFrame, MediaGap, TrackKind, UInt8
+
+log = structlog.get_logger(__name__)
+
+#: Media is collected this long before a worker thread looks at it: fewer, fuller hand-overs.
+COLLECT_S = 0.04
+#: Pictures one hand-over takes at most, so that a backlog does not hold a worker thread for long.
+MAX_PICTURES_PER_BATCH = 10
+#: The matrices are for people to look at.
+MATRICES_EVERY_NS = NS_PER_S
+THUMBNAIL_WIDTH_PX = 320
+
+#: What a score says once the analysis behind it has failed.
+_NO_EVIDENCE = {
+    "status": "insufficient",
+    "verdict": "insufficient",
+    "reasons": ["analysis_failed"],
+    "score": None,
+    "intra": None,
+    "cross": None,
+    "recent_intra": None,
+    "recent_cross": None,
+    "margin": None,
+}
+
+_WIRE_STATE: dict[TrackState, Literal["live", "gap", "none"]] = {
+    TrackState.LIVE: "live",
+    TrackState.GAP: "gap",
+    TrackState.ENDED: "none",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionContext:
+    """What all sessions of a monitor share.
+
+    Attributes:
+        hub: Takes scores, matrices and alerts.
+        metrics: Queue depths and drops.
+        executor: Worker threads; a session uses one of them at a time.
+        clock_ns: Monotonic clock, the one that stamps arrivals.
+        thumbnails: Whether the newest picture is kept in memory for the operator's page.
+    """
+
+    hub: EventHub
+    metrics: MonitorMetrics
+    executor: Executor
+    clock_ns: Callable[[], int]
+    thumbnails: bool
+
+
+class ParticipantSession:
+    """Receives a participant's media (``MediaSink``) and publishes what the pipeline says about it.
+
+    Args:
+        context: Shared by all sessions.
+        pipeline: The participant's analysis.
+        narrator: Speaks for the participant.
+    """
+
+    def __init__(self, context: SessionContext, pipeline: ParticipantPipeline, narrator: Narrator) -> None:
+        self._context = context
+        self._pipeline = pipeline
+        self._narrator = narrator
+        self._intake = Intake()
+        self._governor = LoadGovernor()
+        self._wake = asyncio.Event()
+        self._ended: EndReason | None = None
+        self._tracks: dict[TrackKind, TrackState] = {}
+        self._picture: UInt8 | None = None
+        self._picture_size = (0, 0)
+        self._matrices_due_ns = 0
+        self._counted_drops = (0, 0)
+        self.latest: ScoreUpdate | None = None
+
+    def on_audio(self, frame: AudioFrame) -> None:
+        """Queue a block of audio."""
+        self._intake.put_audio(frame)
+        self._wake.set()
+
+    def on_picture(self, picture: PendingPicture) -> None:
+        """Queue a picture."""
+        self._intake.put_picture(picture)
+        self._wake.set()
+
+    def on_gap(self, gap: MediaGap) -> None:
+        """Queue a span without media."""
+        self._intake.put_gap(gap)
+        self._wake.set()
+
+    def on_track(self, kind: TrackKind, state: TrackState) -> None:
+        """Remember what a track is doing."""
+        self._tracks[kind] = state
+
+    def on_end(self, reason: EndReason) -> None:
+        """Finish what is queued, then end."""
+        self._ended = reason
+        self._wake.set()
+
+    @property
+    def pictures_waiting(self) -> int:
+        """Pictures that wait for analysis."""
+        return self._intake.pictures_waiting
+
+    @property
+    def audio_waiting_s(self) -> float:
+        """Seconds of audio that wait for analysis."""
+        return self._intake.samples_waiting / SAMPLE_RATE_HZ
+
+    def thumbnail(self) -> bytes | None:
+        """Return the newest picture as a small JPEG; None where there is none or it is not kept."""
+        picture = self._picture
+        if picture is None:
+            return None
+        height, width = picture.shape[:2]
+        size = (THUMBNAIL_WIDTH_PX, max(1, round(height * THUMBNAIL_WIDTH_PX / width)))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        return jpeg.tobytes() if done else None
+
+    async def run(self) -> EndReason:
+        """Analyse until the media ends; returns why it ended.
+
+        Raises:
+            Exception: Whatever the analysis raised. The newest score is then "insufficient".
+        """
+        try:
+            return await self._run()
+        except Exception:
+            if self.latest is not None:
+                self.latest = self.latest.model_copy(update=_NO_EVIDENCE)
+                self._context.hub.publish_score(self.latest)
+            raise
+
+    async def _run(self) -> EndReason:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            ending = self._ended
+            while batch := self._intake.take(MAX_PICTURES_PER_BATCH):
+                stride = self._governor.update(self._context.clock_ns(), self._intake.pictures_waiting)
+                results = await loop.run_in_executor(self._context.executor, self._analyse, batch, stride)
+                await self._publish(results)
+            if ending is not None:
+                results = await loop.run_in_executor(self._context.executor, self._pipeline.flush)
+                await self._publish(results)
+                return ending
+            await asyncio.sleep(COLLECT_S)
+
+    def _analyse(self, batch: Batch, stride: int) -> list[WindowResult]:
+        pipeline = self._pipeline
+        pipeline.set_stride(stride)
+        results: list[WindowResult] = []
+        for item in batch.audio:
+            results += pipeline.push_gap(item) if isinstance(item, MediaGap) else pipeline.push_audio([item])
+        for picture in batch.pictures:
+            if isinstance(picture, MediaGap):
+                results += pipeline.push_gap(picture)
+                continue
+            frame = picture.resolve()
+            if frame.image is not None:
+                self._picture_size = (frame.image.shape[1], frame.image.shape[0])
+            if self._context.thumbnails:
+                self._picture = frame.image
+            results += pipeline.push_video([frame])
+        return results
+
+    async def _publish(self, results: list[WindowResult]) -> None:
+        self._count_drops()
+        for result in results:
+            now_ns = self._context.clock_ns()
+            latency_ms = None if result.arrival_ns is None else (now_ns - result.arrival_ns) / NS_PER_MS
+            self.latest = self._narrator.score(result, latency_ms, self._track_health())
+            self._context.hub.publish_score(self.latest)
+            if result.alert is not None:
+                draft = self._narrator.alert(result.alert, datetime.now(UTC))
+                try:
+                    await self._context.hub.publish_alert(draft)
+                except AlertStoreError:
+                    log.exception("alert_not_stored")
+        if results and self._context.clock_ns() >= self._matrices_due_ns:
+            self._matrices_due_ns = self._context.clock_ns() + MATRICES_EVERY_NS
+            if self._context.hub.wants_matrices:
+                self._context.hub.publish_matrices(self._narrator.matrices(*self._pipeline.matrices()))
+
+    def _track_health(self) -> Tracks:
+        face = self._pipeline.last_face
+        width, height = self._picture_size
+        return Tracks(
+            video=_WIRE_STATE[self._tracks.get("video", TrackState.ENDED)],
+            audio=_WIRE_STATE[self._tracks.get("audio", TrackState.ENDED)],
+            width=width,
+            height=height,
+            face=None if face is None else face.box,
+            video_dropped=self._intake.dropped_pictures,
+            audio_dropped_ms=self._intake.dropped_samples * 1000 // SAMPLE_RATE_HZ,
+        )
+
+    def _count_drops(self) -> None:
+        pictures, samples = self._intake.dropped_pictures, self._intake.dropped_samples
+        before_pictures, before_samples = self._counted_drops
+        self._counted_drops = (pictures, samples)
+        if pictures > before_pictures:
+            self._context.metrics.drop("pictures", "overload", pictures - before_pictures)
+        if samples > before_samples:
+            self._context.metrics.drop("audio_samples", "overload", samples - before_samples)

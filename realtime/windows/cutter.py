@@ -1,0 +1,173 @@
+"""Cuts the analysed media of one participant into overlapping windows on a fixed hop grid."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+
+import numpy as np
+
+from realtime.config import WindowConfig
+from realtime.timebase import FRAME_RATE_HZ, SAMPLES_PER_TICK, sample_at, tick_at, tick_time_ns
+from realtime.types import (
+    AudioFrame,
+    FaceFrame,
+    Float32,
+    GapReason,
+    MediaGap,
+    TimeSpan,
+    Window,
+    read_only,
+)
+from realtime.windows.rings import SampleRing, TickRing
+
+LIP_POINTS = 40
+
+#: A track that is this far behind the other one is given up on for the window at hand.
+STALL_TICKS = FRAME_RATE_HZ
+
+
+class WindowCutter:
+    """Collects ticks, samples, speech probabilities and identity embeddings; hands out complete windows.
+
+    A window is complete when its video ticks and its audio (the span widened by the lag band) are known, be
+    it as media or as a gap. A track that stalls delays a window by at most ``STALL_TICKS``; what it has not
+    delivered by then counts as missing. Windows come in order, each hop exactly once; memory is fixed.
+
+    Args:
+        config: Window length, hop and lag band.
+        identity_dimension: Length of the identity embeddings.
+    """
+
+    def __init__(self, config: WindowConfig, identity_dimension: int) -> None:
+        self._config = config
+        self._identity_dimension = identity_dimension
+        capacity = 2 * (config.length_ticks + 2 * config.band_ticks + config.hop_ticks + 2 * STALL_TICKS)
+        self._capacity = capacity
+        self._lips = TickRing(capacity, (LIP_POINTS, 2))
+        self._speech = TickRing(capacity)
+        self._samples = SampleRing(capacity)
+        self._faces: deque[FaceFrame] = deque(maxlen=capacity)
+        self._identities: deque[tuple[int, Float32]] = deque(maxlen=capacity)
+        self._audio_arrivals: deque[tuple[int, int]] = deque(maxlen=4 * capacity)
+        self._audio_gaps: deque[MediaGap] = deque(maxlen=64)
+        self._video_end_tick = 0
+        self._audio_end_sample = 0
+        self._next_index: int | None = None
+        self.skipped_windows = 0
+
+    def push_face(self, frame: FaceFrame) -> None:
+        """Take the face analysis of the next tick; ticks come in order."""
+        self._start_at(frame.tick)
+        self._video_end_tick = frame.tick + 1
+        self._faces.append(frame)
+        if frame.lips is not None:
+            self._lips.put(frame.tick, frame.lips)
+
+    def push_identity(self, tick: int, embedding: Float32) -> None:
+        """Take the unit-norm identity embedding of one tick's face."""
+        self._identities.append((tick, embedding))
+
+    def push_audio(self, frame: AudioFrame) -> None:
+        """Take a block of audio; it counts as known once ``push_speech`` has covered it."""
+        start = sample_at(frame.start_ns)
+        self._start_at(start // SAMPLES_PER_TICK)
+        self._samples.put(start, frame.samples)
+        if frame.arrival_ns is not None:
+            self._audio_arrivals.append((start + len(frame.samples), frame.arrival_ns))
+
+    def push_speech(self, start_sample: int, end_sample: int, probability: float) -> None:
+        """Take the speech probability of a run of samples; runs come in order."""
+        first = -(-start_sample // SAMPLES_PER_TICK)
+        last = -(-end_sample // SAMPLES_PER_TICK)
+        for tick in range(first, last):
+            self._speech.put(tick, probability)
+        self._audio_end_sample = max(self._audio_end_sample, end_sample)
+
+    def push_audio_gap(self, gap: MediaGap) -> None:
+        """Take a span without audio."""
+        self._start_at(tick_at(gap.span.start_ns))
+        self._audio_gaps.append(gap)
+        self._audio_end_sample = max(self._audio_end_sample, sample_at(gap.span.end_ns))
+
+    def ready(self) -> Iterator[Window]:
+        """Yield the windows that have become complete."""
+        yield from self._cut(at_end=False)
+
+    def flush(self) -> Iterator[Window]:
+        """Yield the windows whose video is complete although their widened audio is not."""
+        yield from self._cut(at_end=True)
+
+    def _start_at(self, tick: int) -> None:
+        if self._next_index is None:
+            self._next_index = -(-tick // self._config.hop_ticks)
+
+    def _cut(self, *, at_end: bool) -> Iterator[Window]:
+        if self._next_index is None:
+            return
+        config = self._config
+        audio_end_tick = self._audio_end_sample // SAMPLES_PER_TICK
+        newest = max(self._video_end_tick, audio_end_tick)
+        oldest_start = newest - self._capacity + 2 * config.band_ticks
+        while True:
+            start = self._next_index * config.hop_ticks
+            stop = start + config.length_ticks
+            if start < oldest_start:
+                self._next_index += 1
+                self.skipped_windows += 1
+                continue
+            video_known = self._video_end_tick >= stop
+            audio_known = audio_end_tick >= stop + config.band_ticks
+            stalled = newest >= stop + config.band_ticks + STALL_TICKS
+            ended = at_end and newest >= stop
+            if not (video_known and audio_known) and not stalled and not ended:
+                return
+            yield self._window(self._next_index, start, stop)
+            self._next_index += 1
+
+    def _window(self, index: int, start: int, stop: int) -> Window:
+        band = self._config.band_ticks
+        lips, lips_present = self._lips.get(start, stop)
+        audio, audio_present = self._samples.get(start - band, stop + band)
+        speech, _ = self._speech.get(start - band, stop + band)
+        speech[~audio_present] = 0.0
+        faces = [face for face in self._faces if start <= face.tick < stop]
+        identities = [vector for tick, vector in self._identities if start <= tick < stop]
+        embeddings = (
+            np.stack(identities) if identities else np.zeros((0, self._identity_dimension), np.float32)
+        )
+        tracks = dict.fromkeys(face.track_id for face in faces if face.track_id is not None)
+        return Window(
+            index=index,
+            span=TimeSpan(start_ns=tick_time_ns(start), end_ns=tick_time_ns(stop)),
+            lips=read_only(lips),
+            lips_present=read_only(lips_present),
+            identity_embeddings=read_only(embeddings),
+            track_ids=tuple(tracks),
+            audio=read_only(audio),
+            audio_present=read_only(audio_present),
+            speech=read_only(speech),
+            reasons=self._reasons(faces, start, stop),
+            arrival_ns=self._arrival(faces, stop + band),
+        )
+
+    def _reasons(self, faces: list[FaceFrame], start: int, stop: int) -> tuple[str, ...]:
+        counts: Counter[str] = Counter(str(face.reason) for face in faces if face.reason is not None)
+        unseen = stop - start - len(faces)
+        if unseen > 0:
+            counts["no_video"] += unseen
+        for gap in self._audio_gaps:
+            first = max(start, tick_at(gap.span.start_ns))
+            last = min(stop, tick_at(gap.span.end_ns - 1) + 1)
+            if last > first:
+                missing = gap.reason in (GapReason.NO_TRACK, GapReason.ENDED)
+                counts["no_audio" if missing else str(gap.reason)] += last - first
+        if self._audio_end_sample == 0:
+            counts["no_audio"] += stop - start
+        return tuple(reason for reason, _ in counts.most_common())
+
+    def _arrival(self, faces: list[FaceFrame], audio_stop_tick: int) -> int | None:
+        arrivals = [face.arrival_ns for face in faces if face.arrival_ns is not None]
+        needed = audio_stop_tick * SAMPLES_PER_TICK
+        arrivals.extend(arrival for end, arrival in self._audio_arrivals if end <= needed + SAMPLES_PER_TICK)
+        return max(arrivals, default=None)

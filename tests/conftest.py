@@ -1,0 +1,10 @@
+"""Settings and fixtures that every test sees."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+pytest_plugins = ["tests.support.models"]
+
+settings.register_profile("no_wall_clock", deadline=None)
+settings.load_profile("no_wall_clock")
