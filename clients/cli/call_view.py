@@ -40,11 +40,14 @@ def table_view(participants: Sequence[str]) -> Iterator[OnMessage]:
     def show(message: Message) -> None:
         live.start()
         if isinstance(message, AlertMessage | ErrorMessage):
-            console.print(message_line(message))
+            console.print(message_line(message), soft_wrap=True)
         board.apply(message)
         live.update(board.table())
 
     try:
         yield show
     finally:
+        shown = live.is_started
         live.stop()
+        if shown and not console.is_terminal:
+            console.line()

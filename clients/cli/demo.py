@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from realtime.server.compose import run_server
 
+from clients import web
 from clients.cli.broadcast import Fault, Part, Sending, broadcast, exit_code_for, report_faults
 from clients.cli.call_view import table_view
 from clients.cli.demo_call import DemoCall, clips_cache, fetch_models, prepare_call, require_both_or_neither
@@ -21,6 +21,7 @@ from clients.cli.examples import examples
 from clients.cli.running import run_until_interrupted
 from clients.printable import printable
 from engines.store.store import ModelStore
+from realtime.compose import run_server
 
 HOST = "127.0.0.1"
 CALL = "demo"
@@ -58,6 +59,7 @@ async def run_demo(
             token=None,
             store_path=folder / "alerts.sqlite3",
             models_dir=None,
+            static_dir=web.FOLDER,
             thumbnails=True,
             max_participants=MAX_PARTICIPANTS,
             threads=threads,

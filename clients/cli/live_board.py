@@ -72,16 +72,11 @@ class LiveBoard:
 
     def __init__(self, participants: list[str]) -> None:
         self._newest: dict[str, ScoreUpdate | None] = dict.fromkeys(participants)
-        self._notes: dict[str, str] = {}
 
     def apply(self, message: Message) -> None:
         """Take a message in; only scores of the participants named at the start change the table."""
         if isinstance(message, ScoreUpdate) and message.participant in self._newest:
             self._newest[message.participant] = message
-
-    def note(self, participant: str, text: str) -> None:
-        """Say something about a participant in place of reasons, such as that its file ended badly."""
-        self._notes[participant] = text
 
     def table(self) -> Table:
         """Return the table as it stands."""
@@ -93,11 +88,8 @@ class LiveBoard:
             table.add_column(title, justify="right")
         table.add_column("Why", overflow="fold")
         for name, score in self._newest.items():
-            note = self._notes.get(name)
             if score is None:
-                table.add_row(
-                    Text(name), *[""] * 6, Text(printable(note or "waiting for media"), style="dim")
-                )
+                table.add_row(Text(name), *[""] * 6, Text("waiting for media", style="dim"))
                 continue
             table.add_row(
                 Text(name),
@@ -107,6 +99,6 @@ class LiveBoard:
                 number(score.intra),
                 number(score.cross),
                 number(score.lag_ms, 0, " ms"),
-                Text(printable(note or in_words(score.reasons))),
+                Text(printable(in_words(score.reasons))),
             )
         return table

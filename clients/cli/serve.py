@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 import platformdirs
-from realtime.server.compose import run_server
 
+from clients import web
 from clients.cli.examples import examples
 from clients.cli.running import run_until_interrupted
+from realtime.compose import run_server
 from realtime.errors import ConfigurationError
 from realtime.server.auth import require_token
 
@@ -107,6 +108,7 @@ def serve(
             token=token,
             store_path=prepared_store(store),
             models_dir=models_dir,
+            static_dir=web.FOLDER,
             thumbnails=thumbnails,
             max_participants=max_participants,
             threads=threads,

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -14,6 +15,9 @@ import numpy as np
 from realtime.errors import MediaError
 from realtime.timebase import FRAME_RATE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_TICK
 from realtime.types import Float32, UInt8
+
+Tick = tuple[UInt8, Float32]
+"""One picture and the 40 ms of sound that belong to it."""
 
 _FORMATS = (
     (".mp4", "libx264", "aac", {"preset": "veryfast", "crf": "21"}),
@@ -48,13 +52,13 @@ def clip_suffix() -> str:
     return _pick_format()[0]
 
 
-def write_clip(path: Path, pictures: Iterable[UInt8], samples: Float32, *, title: str) -> None:
+def write_clip(path: Path, ticks: Iterable[Tick], *, title: str) -> None:
     """Encode pictures and sound into one file.
 
     Args:
         path: Where to; its suffix should be :func:`clip_suffix`.
-        pictures: uint8 RGB, shape (height, width, 3) each, all of one even size, one every 40 ms.
-        samples: float32, shape (n,): 16 kHz mono; cut, or filled with silence, to the pictures' length.
+        ticks: One picture and its sound every 40 ms: uint8 RGB, shape (height, width, 3), all of one even
+            size, and float32, shape (640,).
         title: Goes into the file's metadata.
 
     Raises:
@@ -66,7 +70,7 @@ def write_clip(path: Path, pictures: Iterable[UInt8], samples: Float32, *, title
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(partial), "w") as container:
             container.metadata["title"] = title
-            _encode(container, video_codec, audio_codec, options, pictures, samples)
+            _encode(container, video_codec, audio_codec, options, ticks)
         partial.replace(path)
     except (OSError, av.error.FFmpegError) as error:
         raise MediaError(
@@ -83,26 +87,22 @@ def _encode(
     video_codec: str,
     audio_codec: str,
     options: dict[str, str],
-    pictures: Iterable[UInt8],
-    samples: Float32,
+    ticks: Iterable[Tick],
 ) -> None:
-    video = container.add_stream(video_codec, rate=FRAME_RATE_HZ, options=options)
-    audio = container.add_stream(audio_codec, rate=SAMPLE_RATE_HZ, layout="mono")
+    video = cast(av.VideoStream, container.add_stream(video_codec, rate=FRAME_RATE_HZ, options=options))
+    audio = cast(av.AudioStream, container.add_stream(audio_codec, rate=SAMPLE_RATE_HZ, layout="mono"))
     video.pix_fmt = "yuv420p"
     video.codec_context.thread_count = 1
     sample_format = "fltp" if audio_codec == "aac" else "flt"
-    for tick, picture in enumerate(pictures):
-        if tick == 0:
+    for index, (picture, samples) in enumerate(ticks):
+        if index == 0:
             video.height, video.width = picture.shape[:2]
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame.pts, frame.time_base = tick, Fraction(1, FRAME_RATE_HZ)
+        frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE_HZ)
         container.mux(video.encode(frame))
-        block = np.zeros((1, SAMPLES_PER_TICK), np.float32)
-        start = tick * SAMPLES_PER_TICK
-        given = samples[start : start + SAMPLES_PER_TICK]
-        block[0, : given.size] = given
-        sound = av.AudioFrame.from_ndarray(block, format=sample_format, layout="mono")
-        sound.sample_rate, sound.pts, sound.time_base = SAMPLE_RATE_HZ, start, Fraction(1, SAMPLE_RATE_HZ)
+        sound = av.AudioFrame.from_ndarray(samples[None, :], format=sample_format, layout="mono")
+        sound.sample_rate = SAMPLE_RATE_HZ
+        sound.pts, sound.time_base = index * SAMPLES_PER_TICK, Fraction(1, SAMPLE_RATE_HZ)
         container.mux(audio.encode(sound))
     container.mux(video.encode(None))
     container.mux(audio.encode(None))

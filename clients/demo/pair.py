@@ -17,13 +17,12 @@ from clients.demo.cast import (
     act_exchanged,
     in_the_room_of,
 )
-from clients.demo.clip_writer import clip_suffix, write_clip
+from clients.demo.clip_writer import Tick, clip_suffix, write_clip
 from clients.demo.recordings import RecordedCast, TooFewRecordings, choose_cast
 from clients.demo.synthetic_voice import synthesise
 from clients.demo.utterance import draw_utterance
 from realtime.errors import MediaError
-from realtime.timebase import FRAME_RATE_HZ
-from realtime.types import Float32, UInt8
+from realtime.timebase import FRAME_RATE_HZ, SAMPLES_PER_TICK
 
 Progress = Callable[[str, float], None]
 """Receives what is being made and how much of it is done, from 0 to 1."""
@@ -104,9 +103,9 @@ def synthetic_genuine(path: Path, *, seconds: float, seed: int = 0, progress: Pr
         MediaError: If the clip cannot be written.
     """
     words = draw_utterance(seconds, 2 * seed)
-    pictures = act(GENUINE_FACE, words, seed=seed)
-    voice = synthesise(words, GENUINE_VOICE)
-    _write(path, pictures, voice, round(seconds * FRAME_RATE_HZ), "synthetic genuine participant", progress)
+    sound = synthesise(words, GENUINE_VOICE).reshape(-1, SAMPLES_PER_TICK)
+    ticks = zip(act(GENUINE_FACE, words, seed=seed), sound, strict=True)
+    _write(path, ticks, len(sound), "synthetic genuine participant", progress)
 
 
 def synthetic_exchanged(
@@ -133,8 +132,9 @@ def synthetic_exchanged(
         round(change_at_s * FRAME_RATE_HZ),
         seed=seed + 1,
     )
-    voice = synthesise(words, CALLER_VOICE)
-    _write(path, pictures, voice, round(seconds * FRAME_RATE_HZ), "synthetic tampered participant", progress)
+    sound = synthesise(words, CALLER_VOICE).reshape(-1, SAMPLES_PER_TICK)
+    ticks = zip(pictures, sound, strict=True)
+    _write(path, ticks, len(sound), "synthetic tampered participant", progress)
 
 
 def _synthetic_pair(out_dir: Path, ticks: int, seed: int, progress: Progress, *, because: str) -> DemoPair:
@@ -165,11 +165,10 @@ def _recorded_pair(cast: RecordedCast, out_dir: Path, ticks: int, progress: Prog
     change_tick = ticks // 2
     change_at_s = change_tick / FRAME_RATE_HZ
     if not genuine.exists():
-        pictures, voice = cast.genuine(ticks)
-        _write(genuine, pictures, voice, ticks, "recorded genuine participant", progress)
+        _write(genuine, cast.genuine(ticks), ticks, "recorded genuine participant", progress)
     if not tampered.exists():
-        pictures, voice = cast.exchanged(ticks, change_tick)
-        _write(tampered, pictures, voice, ticks, "recorded participant, tampered with", progress)
+        played = cast.exchanged(ticks, change_tick)
+        _write(tampered, played, ticks, "recorded participant, tampered with", progress)
     return DemoPair(
         genuine=genuine,
         tampered=tampered,
@@ -186,14 +185,12 @@ def _key(*parts: object) -> str:
     return hashlib.sha256(repr((_RECIPE, parts)).encode()).hexdigest()[:10]
 
 
-def _write(
-    path: Path, pictures: Iterable[UInt8], voice: Float32, ticks: int, title: str, progress: Progress
-) -> None:
-    def counted() -> Iterator[UInt8]:
-        for tick, picture in enumerate(pictures):
-            if tick % FRAME_RATE_HZ == 0:
-                progress(title, tick / ticks)
-            yield picture
+def _write(path: Path, ticks: Iterable[Tick], count: int, title: str, progress: Progress) -> None:
+    def counted() -> Iterator[Tick]:
+        for index, tick in enumerate(ticks):
+            if index % FRAME_RATE_HZ == 0:
+                progress(title, index / count)
+            yield tick
 
-    write_clip(path, counted(), voice, title=title)
+    write_clip(path, counted(), title=title)
     progress(title, 1.0)

@@ -40,12 +40,12 @@ def perform(lips: Utterance, seed: int) -> list[HeadFrame]:
     rng = np.random.default_rng([seed, 0x3030])
     opening, roundness = lips.lips_at_frames()
     count = opening.size
-    yaw = _drift(rng, count, 1.1, 0.05) + _drift(rng, count, 0.4, 0.012)
-    pitch = _drift(rng, count, 0.9, 0.028) + 0.03 * (opening - 0.3)
-    roll = _drift(rng, count, 1.4, 0.022)
+    yaw = _drift(rng, count, 1.1, 0.07) + _drift(rng, count, 0.4, 0.015)
+    pitch = _drift(rng, count, 0.9, 0.035) + 0.03 * (opening - 0.3)
+    roll = _drift(rng, count, 1.4, 0.03)
     sway_x, sway_y = _drift(rng, count, 1.6, 0.35), _drift(rng, count, 1.3, 0.15)
-    lamp = np.clip(0.35 + _drift(rng, count, 4.0, 0.12), 0, 1)
-    exposure = 1 + _drift(rng, count, 3.0, 0.025)
+    lamp = np.clip(0.35 + _drift(rng, count, 4.0, 0.2), 0, 1)
+    exposure = 1 + _drift(rng, count, 3.0, 0.035)
     lids = _blinks(rng, count)
     return [
         HeadFrame(

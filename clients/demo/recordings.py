@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 
+from clients.demo.clip_writer import Tick
 from realtime.errors import MediaError
 from realtime.timebase import FRAME_RATE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_TICK
 from realtime.types import Float32, UInt8
@@ -21,6 +22,7 @@ PICTURE_SIZE = (360, 288)
 CORPUS_PREFIX = "GRID"
 
 _SHORTEST_TALK_S = 5.0
+_HALF_SENTENCE_TICKS = 37
 _COLUMNS = ("file", "label", "speaker", "duration_s", "quality", "licence_corpus")
 
 
@@ -61,37 +63,35 @@ class RecordedCast:
             for clips in (self.genuine_clips, self.caller_clips, self.intruder_clips)
         )
 
-    def genuine(self, ticks: int) -> tuple[Iterator[UInt8], Float32]:
-        """Return the genuine participant's pictures and voice.
+    def genuine(self, ticks: int) -> Iterator[Tick]:
+        """Yield the genuine participant's pictures (288, 360, 3) with their sound.
 
         Args:
-            ticks: Length of both, in pictures.
-
-        Returns:
-            uint8 RGB pictures (288, 360, 3) and 16 kHz float32 samples.
+            ticks: How many.
 
         Raises:
-            TooFewRecordings: If no clip can be decoded.
+            TooFewRecordings: While it runs, if no clip can be decoded.
         """
-        pictures, voice = _joined(self.genuine_clips, ticks)
-        return iter(pictures), voice
+        yield from itertools.islice(_repeated(self.genuine_clips), ticks)
 
-    def exchanged(self, ticks: int, change_tick: int) -> tuple[Iterator[UInt8], Float32]:
-        """Return the tampered participant's pictures and voice.
+    def exchanged(self, ticks: int, change_tick: int) -> Iterator[Tick]:
+        """Yield the tampered participant's pictures (288, 360, 3) with their sound.
+
+        The sentences of this corpus all start and end alike, so the intruder begins in the middle of one: else
+        the lips would open and close about when the voice does.
 
         Args:
-            ticks: Length of both, in pictures.
+            ticks: How many.
             change_tick: First picture that shows the other face; the voice goes on.
 
-        Returns:
-            uint8 RGB pictures (288, 360, 3) and 16 kHz float32 samples.
-
         Raises:
-            TooFewRecordings: If no clip of one of the two can be decoded.
+            TooFewRecordings: While it runs, if no clip of one of the two can be decoded.
         """
-        before, voice = _joined(self.caller_clips, ticks)
-        after, _ = _joined(self.intruder_clips, ticks - change_tick)
-        return itertools.chain(before[:change_tick], after), voice
+        caller = itertools.islice(_repeated(self.caller_clips), ticks)
+        yield from itertools.islice(caller, change_tick)
+        intruder = itertools.islice(_repeated(self.intruder_clips), _HALF_SENTENCE_TICKS, None)
+        for (_, sound), (picture, _) in zip(caller, intruder, strict=False):
+            yield picture, sound
 
 
 def choose_cast(clips_dir: Path, ticks: int) -> RecordedCast:
@@ -159,35 +159,29 @@ def _enough(clips: Sequence[Recording], seconds: float) -> tuple[Recording, ...]
     return tuple(clip for clip, start_s in zip(clips, before, strict=False) if start_s < 1.5 * seconds)
 
 
-def _joined(clips: Sequence[Recording], ticks: int) -> tuple[list[UInt8], Float32]:
-    """Decode clips one after the other, over again if they are too short, to exactly the given length."""
-    pictures: list[UInt8] = []
-    voices: list[Float32] = []
-    for clip in clips:
-        if len(pictures) >= ticks:
-            break
-        decoded = _decode(clip.path)
-        if decoded is not None:
-            pictures += decoded[0]
-            voices.append(decoded[1])
-    if not pictures:
-        raise TooFewRecordings("none of a speaker's clips can be decoded")
-    repeats = -(-ticks // len(pictures))
-    voice = np.tile(np.concatenate(voices), repeats)[: ticks * SAMPLES_PER_TICK]
-    return (pictures * repeats)[:ticks], voice
+def _repeated(clips: Sequence[Recording]) -> Iterator[Tick]:
+    """Yield the clips' ticks one clip after the other, over and over; clips that cannot be used are left out."""
+    while True:
+        usable = False
+        for clip in clips:
+            for tick in _decode(clip.path):
+                usable = True
+                yield tick
+        if not usable:
+            raise TooFewRecordings("none of a speaker's clips can be decoded")
 
 
-def _decode(path: Path) -> tuple[list[UInt8], Float32] | None:
-    """Return a 25 fps clip's pictures and as much sound; None for a clip that cannot be used."""
+def _decode(path: Path) -> list[Tick]:
+    """Return a 25 fps clip's pictures with their sound; nothing for a clip that cannot be used."""
     pictures: list[UInt8] = []
     blocks: list[Float32] = []
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video or not container.streams.audio:
-                return None
+                return []
             if round(float(container.streams.video[0].average_rate or 0)) != FRAME_RATE_HZ:
-                return None
+                return []
             for frame in container.decode(video=0, audio=0):
                 if isinstance(frame, av.VideoFrame):
                     picture = frame.to_ndarray(format="rgb24")
@@ -200,9 +194,10 @@ def _decode(path: Path) -> tuple[list[UInt8], Float32] | None:
                     ]
             blocks += [np.asarray(part.to_ndarray()[0], np.float32) for part in resampler.resample(None)]
     except (OSError, av.error.FFmpegError):
-        return None
+        return []
     if not pictures or not blocks:
-        return None
+        return []
     samples = np.concatenate(blocks)
     length = len(pictures) * SAMPLES_PER_TICK
-    return pictures, np.pad(samples, (0, max(0, length - samples.size)))[:length]
+    padded = np.pad(samples, (0, max(0, length - samples.size)))[:length]
+    return list(zip(pictures, padded.reshape(-1, SAMPLES_PER_TICK), strict=True))

@@ -1,4 +1,4 @@
-"""A synthetic talking head: painted once, then moved, lit and made to speak frame by frame. No photograph is used."""
+"""A synthetic talking head: painted once by numbers, then moved, lit and made to speak frame by frame."""
 
 from __future__ import annotations
 

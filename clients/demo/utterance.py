@@ -1,4 +1,4 @@
-"""What a synthetic person says: nonsense syllables with the mouth's opening, from which lips and voice both follow."""
+"""What a synthetic person says: nonsense syllables, from which lips and voice both follow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SMOOTHING_S = 0.022
 
 @dataclass(frozen=True, slots=True)
 class Vowel:
-    """A vowel: three formants in Hz, how far it opens the mouth (0 to 1) and how round it makes it (-1 to 1)."""
+    """A vowel: three formants in Hz, the mouth's opening (0 to 1) and its roundness (-1 to 1)."""
 
     formants_hz: tuple[float, float, float]
     opening: float

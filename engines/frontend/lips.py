@@ -66,3 +66,16 @@ def lip_opening(lips: npt.ArrayLike) -> Float32:
     """
     height = np.asarray(lips, dtype=np.float32)[..., 1]
     return np.asarray((height[..., _INNER_LOWER] - height[..., _INNER_UPPER]).mean(axis=-1), dtype=np.float32)
+
+
+def lip_height(lips: npt.ArrayLike) -> Float32:
+    """Measure how high the mouth is, lips included; steadier under landmark jitter than the opening.
+
+    Args:
+        lips: Shape (..., 40, 2), as from :func:`normalise_lips`.
+
+    Returns:
+        float32, shape (...): vertical extent of the outer contour, in eye distances.
+    """
+    y = np.asarray(lips, dtype=np.float32)[..., : len(OUTER_LIP), 1]
+    return np.asarray(y.max(axis=-1) - y.min(axis=-1), dtype=np.float32)

@@ -1,9 +1,9 @@
 """gamma and alpha without training: lip opening against speech envelope.
 
 An honest stand-in behind the encoder interface until trained encoders are loaded. Both embed a window as a
-mean-free 25 Hz curve of unit length, so that their dot product is the correlation coefficient of lip
-opening and speech loudness. One extra coordinate, used by the lips alone, holds a noise floor: lips that
-hardly move correlate with nothing instead of with chance.
+mean-free 25 Hz curve of unit length, so that their dot product is the correlation coefficient of the mouth's
+height and the loudness of the band in which vowels carry their energy. One extra coordinate, used by the
+lips alone, holds a noise floor: lips that hardly move correlate with nothing instead of with chance.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.lips import lip_opening
-from realtime.timebase import SAMPLES_PER_TICK
+from engines.frontend.lips import lip_height
+from realtime.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_TICK
 from realtime.types import Bool, Embedding, Float32, LagEmbeddings, Window, read_only
 
-#: Lip opening (in eye distances) that landmark jitter alone produces.
-OPENING_NOISE = 0.01
+#: Change of lip height (in eye distances) that landmark jitter alone produces.
+HEIGHT_NOISE = 0.01
 #: Loudness in nepers under which an envelope counts as flat.
 ENVELOPE_NOISE = 0.1
-#: Added to the mean square before the logarithm: the loudness of a quiet room.
-ROOM_POWER = 1e-6
+LOW_HZ, HIGH_HZ = 300.0, 1500.0
+#: Added to the band's mean power before the logarithm: the loudness of a quiet room.
+ROOM_POWER = 1e-4
+
+_HANN = np.hanning(SAMPLES_PER_TICK)
+_FREQUENCIES_HZ = np.fft.rfftfreq(SAMPLES_PER_TICK, 1 / SAMPLE_RATE_HZ)
+_IN_BAND = (_FREQUENCIES_HZ > LOW_HZ) & (_FREQUENCIES_HZ < HIGH_HZ)
 
 
 class BaselineVisualEncoder:
@@ -39,8 +44,8 @@ class BaselineVisualEncoder:
         """Embed the lips as F + 1 numbers; gaps are bridged linearly."""
         if window.lips_present.mean() < self._min_face_ratio:
             return None
-        opening = _bridge(np.asarray(lip_opening(window.lips), np.float64), window.lips_present)
-        curve = np.append(opening - opening.mean(), OPENING_NOISE * np.sqrt(len(opening)))
+        height = _bridge(np.asarray(lip_height(window.lips), np.float64), window.lips_present)
+        curve = np.append(height - height.mean(), HEIGHT_NOISE * np.sqrt(len(height)))
         return Embedding(window_index=window.index, span=window.span, vector=_unit(curve), engine_id=self.id)
 
 
@@ -62,8 +67,7 @@ class BaselineAudioEncoder:
         """Embed the audio as L x (F + 1) numbers."""
         lags = 2 * self._band_ticks + 1
         length = len(window.audio_present) - lags + 1
-        blocks = window.audio.reshape(-1, SAMPLES_PER_TICK).astype(np.float64)
-        loudness = 0.5 * np.log(np.mean(blocks**2, axis=1) + ROOM_POWER)
+        loudness = _loudness(window.audio)
         vectors = np.zeros((lags, length + 1), np.float32)
         valid = np.zeros(lags, np.bool_)
         for lag in range(lags):
@@ -85,6 +89,13 @@ class BaselineAudioEncoder:
             valid=read_only(valid),
             engine_id=self.id,
         )
+
+
+def _loudness(audio: Float32) -> npt.NDArray[np.float64]:
+    """Return the log amplitude of the band per tick, in nepers."""
+    blocks = audio.reshape(-1, SAMPLES_PER_TICK)
+    power = np.abs(np.fft.rfft(blocks * _HANN, axis=1)) ** 2
+    return np.asarray(0.5 * np.log(power[:, _IN_BAND].mean(axis=1) + ROOM_POWER), np.float64)
 
 
 def _bridge(curve: npt.NDArray[np.float64], present: Bool) -> npt.NDArray[np.float64]:

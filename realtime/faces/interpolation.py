@@ -32,6 +32,10 @@ class SmoothPath:
         self._ticks: deque[int] = deque()
         self._values: deque[Float64] = deque()
 
+    def __len__(self) -> int:
+        """Number of observations in memory."""
+        return len(self._ticks)
+
     def observe(self, tick: int, values: npt.ArrayLike) -> None:
         """Take an observation; ticks increase, and the shape of the values stays."""
         if self._ticks and tick <= self._ticks[-1]:

@@ -52,6 +52,11 @@ class EventHub:
         self._no_subscribers = asyncio.Event()
         self._no_subscribers.set()
 
+    @property
+    def wants_matrices(self) -> bool:
+        """Whether any subscriber asked for matrices, which cost something to make."""
+        return any(subscription.wants_matrices for subscription in self._subscriptions)
+
     def publish_participant(self, event: Participant) -> None:
         """Tell that a participant joined or left. Scores count only between the two."""
         key = (event.call, event.participant)

@@ -75,7 +75,7 @@ class Subscription:
         self._store = store
         self._metrics = metrics
         self._call = call
-        self._wants_matrices = matrices
+        self.wants_matrices = matrices
         self._max_events = max_events
         self._events = deque(event for event in events if self._wants(event))
         self._scores = {_key(score): score for score in scores if self._wants(score)}
@@ -98,7 +98,7 @@ class Subscription:
                     self._metrics.drop(_STAGE, "score_replaced")
                 self._scores[_key(message)] = message
             case Matrices():
-                if not self._wants_matrices:
+                if not self.wants_matrices:
                     return
                 if self._matrices.pop(_key(message), None) is not None:
                     self._metrics.drop(_STAGE, "matrices_replaced")

@@ -86,10 +86,26 @@ def score(
     time_s: float, participant: str = "ann", *, call: str = "c1", reasons: tuple[str, ...] = ()
 ) -> ScoreUpdate:
     return ScoreUpdate(
-        call=call, participant=participant, time_s=time_s, status="ok", reasons=list(reasons), verdict="genuine",
-        state="clear", score=1.2, intra=0.8, cross=0.4, recent_intra=0.8, recent_cross=0.4, margin=0.9, lag_ms=40.0,
-        face_coverage=1.0, speech_coverage=0.5, intra_windows=5, cross_windows=4, latency_ms=120.0,
-    )  # fmt: skip
+        call=call,
+        participant=participant,
+        time_s=time_s,
+        status="ok",
+        reasons=list(reasons),
+        verdict="genuine",
+        state="clear",
+        score=1.2,
+        intra=0.8,
+        cross=0.4,
+        recent_intra=0.8,
+        recent_cross=0.4,
+        margin=0.9,
+        lag_ms=40.0,
+        face_coverage=1.0,
+        speech_coverage=0.5,
+        intra_windows=5,
+        cross_windows=4,
+        latency_ms=120.0,
+    )
 
 
 def matrices(participant: str = "ann", *, call: str = "c1", size: int = 1) -> Matrices:
@@ -102,10 +118,23 @@ def matrices(participant: str = "ann", *, call: str = "c1", size: int = 1) -> Ma
 
 def draft(time_s: float = 1.0, participant: str = "ann", *, call: str = "c1") -> AlertDraft:
     return AlertDraft(
-        call=call, participant=participant, time_s=time_s, raised_at="2026-01-02T03:04:05.678Z", previous="clear",
-        state="suspicious", margin=0.1, reasons=["identity_changed"], seams=[], values={"intra": 0.2},
+        call=call,
+        participant=participant,
+        time_s=time_s,
+        raised_at="2026-01-02T03:04:05Z",
+        previous="clear",
+        state="suspicious",
+        margin=0.1,
+        reasons=["identity_changed"],
+        seams=[],
+        values={"intra": 0.2},
         engines={"identity": EncoderInfo(engine="fake-1")},
-    )  # fmt: skip
+    )
+
+
+def alert_store(path: Path | None = None, *, max_alerts: int = 10_000) -> AlertStore:
+    """A store whose clock stands at the time of ``draft``."""
+    return AlertStore(path, max_alerts=max_alerts, clock=lambda: 1_767_323_045.0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,7 +176,7 @@ async def running(
     """Run a server on the loopback address; afterwards assert that no task of it is left."""
     before = asyncio.all_tasks()
     monitor = FakeMonitor()
-    async with AlertStore(store_path) as store:
+    async with alert_store(store_path) as store:
         hub = EventHub(store, MonitorMetrics())
         app = create_app(
             monitor,

@@ -55,6 +55,7 @@ class Monitor:
 @pytest.fixture
 def monitor(monkeypatch: pytest.MonkeyPatch) -> Monitor:
     made = Monitor()
+    monkeypatch.delenv("SEAMWATCH_TOKEN", raising=False)
     monkeypatch.setattr(broadcast, "publish_file", made.publish)
     monkeypatch.setattr(broadcast, "Subscriber", made.subscriber)
     monkeypatch.setattr(broadcast, "LAST_SCORES_S", 0.0)
@@ -92,7 +93,7 @@ def test_every_file_becomes_a_participant_of_its_own(monitor: Monitor, clips: Pa
     ]
     assert monitor.subscriptions == [("ws://monitor.example:1/alerts", {"token": "t", "call": "stream"})]
     assert "stream/anna ALERT" in result.stdout
-    assert "2 of 2 files" in result.stdout
+    assert result.stdout.splitlines()[-1] == "2 of 2 files sent to their end."
 
 
 def test_json_output_is_the_wire_messages_and_nothing_else(monitor: Monitor, clips: Path) -> None:

@@ -9,7 +9,7 @@ def face_landmarks():
     landmarks = np.random.default_rng(0).uniform(0, 192, (468, 3))
     for corner, x in ((33, 60), (133, 80), (362, 120), (263, 140)):
         landmarks[corner, :2] = x, 80
-    # From the right corner along the lower lip to the left one and back: in the picture, left, down, right, up.
+    # From the right corner along the lower lip to the left one and back along the upper lip.
     angle = np.pi - np.arange(20) * np.pi / 10
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     landmarks[list(OUTER_LIP), :2] = [100, 140] + 30 * circle

@@ -5,19 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.alerts.store import AlertStore
 from realtime.errors import AlertStoreError, CapacityError
 from realtime.observe.metrics import MonitorMetrics
 from realtime.server.hub import EventHub
 from realtime.server.subscription import SubscriptionEnded
 from realtime.server.wire import CLOSE_TOO_FAR_BEHIND, AlertMessage
-from tests.support.fake_monitor import draft, joined, left, matrices, score
+from tests.support.fake_monitor import alert_store, draft, joined, left, matrices, score
 
 
 @contextlib.asynccontextmanager
 async def hub_over(store=None, **options):
     async with contextlib.AsyncExitStack() as stack:
-        store = store or await stack.enter_async_context(AlertStore(None))
+        store = store or await stack.enter_async_context(alert_store(None))
         yield EventHub(store, MonitorMetrics(), **options)
 
 
@@ -149,7 +148,7 @@ async def test_too_many_waiting_events_end_the_subscription_with_the_number_to_r
 
 
 async def test_alerts_that_expire_unread_end_the_subscription():
-    async with AlertStore(None, max_alerts=3) as store, hub_over(store) as hub:
+    async with alert_store(None, max_alerts=3) as store, hub_over(store) as hub:
         await hub.publish_alert(draft())
         with hub.subscription(after=0) as subscription:
             for _ in range(5):
@@ -162,7 +161,7 @@ async def test_alerts_that_expire_unread_end_the_subscription():
 
 
 async def test_an_alert_that_cannot_be_stored_is_not_sent():
-    async with AlertStore(None) as store, hub_over(store) as hub:
+    async with alert_store(None) as store, hub_over(store) as hub:
         with hub.subscription() as subscription:
             await store.aclose()
             with pytest.raises(AlertStoreError):
@@ -204,7 +203,7 @@ async def test_the_number_of_subscribers_is_limited_and_counted():
 )
 def test_replay_meets_live_alerts_without_gap_or_duplicate(before, during, after, call, yields):
     async def scenario():
-        async with AlertStore(None) as store, hub_over(store) as hub:
+        async with alert_store(None) as store, hub_over(store) as hub:
             calls = {}
 
             async def publish(count, pauses):

@@ -20,15 +20,10 @@ def restored_logging():
     structlog.reset_defaults()
 
 
-@pytest.fixture
-def lines(restored_logging, capsys):
-    def read():
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        return [json.loads(line) for line in captured.err.splitlines()]
-
-    configure_logging("json")
-    return read
+def written(capsys):
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return [json.loads(line) for line in captured.err.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -58,16 +53,18 @@ def test_values_that_are_not_plain_lose_their_content():
     }  # fmt: skip
 
 
-def test_json_lines_on_stderr(lines):
+def test_json_lines_on_stderr(restored_logging, capsys):
+    configure_logging("json")
     structlog.get_logger("a").info("participant_joined", call="c1", offer_sdp="v=0")
     structlog.get_logger("a").debug("too_fine")
-    (line,) = lines()
+    (line,) = written(capsys)
     assert (line["event"], line["call"], line["level"]) == ("participant_joined", "c1", "info")
     assert "offer_sdp" not in line
     assert line["timestamp"].endswith("Z")
 
 
-def test_exceptions_show_their_place_but_no_foreign_message(lines):
+def test_exceptions_show_their_place_but_no_foreign_message(restored_logging, capsys):
+    configure_logging("json")
     log = structlog.get_logger("a")
     try:
         raise ValueError("candidate 192.0.2.7")
@@ -77,17 +74,18 @@ def test_exceptions_show_their_place_but_no_foreign_message(lines):
         raise ConfigurationError("No port.", fix="Choose one.")
     except ConfigurationError:
         log.exception("start_failed")
-    foreign, own = lines()
+    foreign, own = written(capsys)
     assert foreign["error_type"] == "ValueError"
     assert "test_exceptions_show_their_place" in foreign["stack"][0]
     assert "192.0.2.7" not in json.dumps(foreign)
     assert own["error"] == "No port. Choose one."
 
 
-def test_libraries_speak_through_the_same_handler_and_ice_stays_quiet(lines):
+def test_libraries_speak_through_the_same_handler_and_ice_stays_quiet(restored_logging, capsys):
+    configure_logging("json")
     logging.getLogger("aioice.ice").warning("Connection check to 192.0.2.7")
     logging.getLogger("some.library").warning("careful")
-    (line,) = lines()
+    (line,) = written(capsys)
     assert (line["event"], line["library"], line["text"]) == ("library_message", "some.library", "careful")
 
 

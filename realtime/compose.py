@@ -1,0 +1,84 @@
+"""Puts a whole monitor together: models, hub, store, sessions, server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engines.loader import load_engines
+from engines.store.store import ModelStore
+from realtime.alerts.store import AlertStore
+from realtime.config import MonitorConfig
+from realtime.encoders.suite import EncoderSuite, build_encoders
+from realtime.monitor import Monitor
+from realtime.observe.metrics import MonitorMetrics
+from realtime.server.app import create_app
+from realtime.server.auth import Auth
+from realtime.server.hub import EventHub
+from realtime.server.runner import serve
+
+
+def load_encoders(models_dir: Path | None, config: MonitorConfig) -> EncoderSuite:
+    """Load the default encoders from the model store, one thread a run.
+
+    Raises:
+        ModelStoreError: A model is missing or damaged.
+        EngineError: A model cannot be loaded.
+    """
+    return build_encoders(load_engines(ModelStore(models_dir)), config)
+
+
+async def run_server(
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    store_path: Path | None,
+    models_dir: Path | None,
+    static_dir: Path,
+    thumbnails: bool,
+    max_participants: int,
+    threads: int,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve until SIGINT, SIGTERM or cancellation.
+
+    Args:
+        host: Address or name to bind; another one than loopback requires a token.
+        port: Port to bind; 0 for a free one.
+        token: What programs and browsers must present; None on loopback only.
+        store_path: SQLite file of the alerts; None keeps them in memory.
+        models_dir: Root of the model store; None for the user's.
+        static_dir: Folder of the page.
+        thumbnails: Whether the newest picture of each participant is kept in memory for the page.
+        max_participants: Participants accepted at a time.
+        threads: Worker threads for analysis.
+        ready: Called with the URL once the port is open.
+
+    Raises:
+        ConfigurationError: The address cannot be bound, or needs a token.
+        ModelStoreError: A model is missing or damaged.
+        AlertStoreError: The store cannot be opened.
+    """
+    auth = Auth.for_bind(host, token)
+    config = MonitorConfig()
+    encoders = load_encoders(models_dir, config)
+    metrics = MonitorMetrics()
+    try:
+        async with AlertStore(store_path) as store:
+            hub = EventHub(store, metrics)
+            monitor = Monitor(
+                encoders,
+                config,
+                hub,
+                metrics,
+                clock_ns=time.monotonic_ns,
+                max_participants=max_participants,
+                threads=threads,
+                thumbnails=thumbnails,
+            )
+            app = create_app(monitor, hub, auth=auth, static_dir=static_dir)
+            await serve(app, host=host, port=port, on_started=ready)
+    finally:
+        encoders.engines.close()
