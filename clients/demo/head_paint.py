@@ -1,4 +1,4 @@
-"""The colours of a synthetic head: skin, lips, brows, hair, beard, eyes and glasses, painted on the head's plane."""
+"""The colours of a synthetic head, painted on its plane: skin, lips, brows, hair, beard, eyes, glasses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from clients.demo.head_identity import HeadIdentity
-from clients.demo.head_surface import LEFT_CM, PX_PER_CM, TOP_CM, HeadSurface, blur, bump
+from clients.demo.head_surface import LEFT_CM, PX_PER_CM, TOP_CM, HeadSurface, blur, bump, soft_step
 from realtime.types import Float32
 
 _SHIFT = 4
@@ -21,7 +21,7 @@ class HeadPaint:
     Attributes:
         skin: float32, shape (h, w, 3): skin with closed lids and closed lips, beard and brows included.
         hair: float32, shape (h, w, 3).
-        hair_mask: float32, shape (h, w), in [0, 1].
+        hair_share: float32, shape (h, w), in [0, 1]: how much of what is seen is hair.
         eyes: float32, shape (h, w, 3): eyeballs as they would show without lids.
         overlay_mask: float32, shape (h, w), in [0, 1]: where glasses hide what lies behind.
         outline: float32, shape (h, w), in [0, 1]: the head with ears and hair.
@@ -30,16 +30,11 @@ class HeadPaint:
 
     skin: Float32
     hair: Float32
-    hair_mask: Float32
+    hair_share: Float32
     eyes: Float32
     overlay_mask: Float32
     outline: Float32
     relief: Float32
-
-
-def soft_step(value: Float32, width: float) -> Float32:
-    """Return a smooth step from 0 (negative) to 1 (positive)."""
-    return np.asarray(np.clip(value / width + 0.5, 0, 1), np.float32)
 
 
 def lid_edges(identity: HeadIdentity, x: Float32, side: float) -> tuple[Float32, Float32, Float32]:
@@ -68,7 +63,7 @@ def _strokes(
     starts: Float32,
     steps: Float32,
     shades: Float32,
-    thickness_px: int,
+    *,
     bends: Float32 | None = None,
 ) -> Float32:
     """Draw straight or bent strokes (centimetres) and return their darkness, float32 (h, w) in [0, 1]."""
@@ -80,7 +75,7 @@ def _strokes(
         if bends is not None:
             path = path + (parts**2)[:, None] * bends[index]
         points = np.round((path - origin) * PX_PER_CM * (1 << _SHIFT)).astype(np.int32)
-        cv2.polylines(canvas, [points], False, int(shade * 255), thickness_px, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(canvas, [points], False, int(shade * 255), 1, cv2.LINE_AA, _SHIFT)
     return np.asarray(canvas.astype(np.float32) / 255)
 
 
@@ -103,7 +98,6 @@ def _brows(identity: HeadIdentity, surface: HeadSurface, rng: np.random.Generato
         np.concatenate(starts).astype(np.float32),
         np.concatenate(steps).astype(np.float32),
         rng.uniform(0.5, 1.0, 520).astype(np.float32),
-        1,
     )
     under = blur(drawn, 0.12)
     return np.asarray(np.clip(0.65 * drawn + 0.9 * under, 0, 1), np.float32)
@@ -163,8 +157,8 @@ def _paint_skin(
     brows = _brows(identity, surface, rng)[..., None]
     albedo = albedo * (1 - 0.9 * brows) + 0.8 * hair * 0.9 * brows
     if identity.beard > 0:
-        jaw = soft_step(np.asarray(y - (3.2 + 2.2 * np.exp(-((x / 3.3) ** 2))), np.float32), 1.6)
-        cheeks = soft_step(np.asarray(np.abs(x) - 2.0 + np.clip(y - 5.0, 0, 3.0), np.float32), 1.0)
+        jaw = soft_step(y - (3.2 + 2.2 * np.exp(-((x / 3.3) ** 2))), 1.6)
+        cheeks = soft_step(np.abs(x) - 2.0 + np.clip(y - 5.0, 0, 3.0), 1.0)
         moustache = bump(x, y, (0, identity.mouth_y - identity.upper_lip - 0.55), (1.9, 0.38))
         zone = np.clip(jaw * cheeks + moustache, 0, 1) * (1 - lips[..., 0])
         grain = np.clip(0.75 + 0.35 * _noise(rng, x.shape, 0.035), 0, 1)
@@ -183,7 +177,7 @@ def _paint_skin(
 
 def _paint_eyes(identity: HeadIdentity, surface: HeadSurface, rng: np.random.Generator) -> Float32:
     x, y = surface.x, surface.y
-    eyes = np.broadcast_to(np.array([0.70, 0.66, 0.63], np.float32), (*x.shape, 3)).copy()
+    eyes = np.zeros((*x.shape, 3), np.float32)
     iris_colour = np.asarray(identity.iris, np.float32)
     for side in (-1.0, 1.0):
         upper, _, _ = lid_edges(identity, x, side)
@@ -196,13 +190,13 @@ def _paint_eyes(identity: HeadIdentity, surface: HeadSurface, rng: np.random.Gen
         rays = 1 + 0.22 * np.interp(
             np.arctan2(dy, dx), np.linspace(-np.pi, np.pi, 64), rng.standard_normal(64)
         ).astype(np.float32)
-        ring = 0.6 + 0.7 * soft_step(np.asarray(0.48 - radius, np.float32), 0.2)
+        ring = 0.6 + 0.7 * soft_step(0.48 - radius, 0.2)
         iris = iris_colour * (rays * ring)[..., None]
-        within = soft_step(np.asarray(0.60 - radius, np.float32), 0.06)[..., None]
-        pupil = soft_step(np.asarray(0.23 - radius, np.float32), 0.06)[..., None]
+        within = soft_step(0.60 - radius, 0.06)[..., None]
+        pupil = soft_step(0.23 - radius, 0.06)[..., None]
         painted = white * (1 - within) + iris * within
         painted = painted * (1 - pupil) + 0.012 * pupil
-        under_lid = 0.45 + 0.55 * soft_step(np.asarray(y - upper - 0.22, np.float32), 0.4)
+        under_lid = 0.45 + 0.55 * soft_step(y - upper - 0.22, 0.4)
         painted = painted * under_lid[..., None]
         glint = bump(x, y, (centre_x - 0.18, centre_y - 0.2), (0.085, 0.085))[..., None]
         painted = painted + 1.0 * glint
@@ -223,15 +217,15 @@ def _paint_hair(
     below = np.where(y < identity.hair_length_y, reach + 0.05 * np.maximum(y, 0), 0.0)
     shell = np.where(y < 0, above, below)
     wave = 0.10 * _noise(rng, (x.shape[0], 1), 0.9)
-    outside = soft_step(np.asarray(shell + wave - np.abs(x), np.float32), 0.25) * (shell > 0.2)
-    outside *= soft_step(np.asarray(identity.hair_length_y - y, np.float32), 0.9)
+    outside = soft_step(shell + wave - np.abs(x), 0.25) * (shell > 0.2)
+    outside *= soft_step(identity.hair_length_y - y, 0.9)
     across = np.abs(x) / identity.face_half_width
     fringe = 0.12 * _noise(rng, (1, x.shape[1]), 0.12) + 0.25 * _noise(rng, (1, x.shape[1]), 0.8)
     parting = -1.1 * np.exp(-(((x - identity.parting_x) / 1.6) ** 2))
     edge = identity.hairline_y + parting + 5.0 * np.power(across, 4.0) + fringe
-    inner = soft_step(np.asarray(edge - y, np.float32), 0.7)
-    side_hair = soft_step(np.asarray(np.abs(x) - 0.93 * identity.face_half_width, np.float32), 0.5)
-    side_hair *= soft_step(np.asarray(identity.hair_length_y - y, np.float32), 0.8)
+    inner = soft_step(edge - y, 0.7)
+    side_hair = soft_step(np.abs(x) - 0.93 * identity.face_half_width, 0.5)
+    side_hair *= soft_step(identity.hair_length_y - y, 0.8)
     mask = outside * np.clip(inner + side_hair, 0, 1)
 
     count = 2600
@@ -246,18 +240,17 @@ def _paint_hair(
         start.astype(np.float32),
         step.astype(np.float32),
         rng.uniform(0.1, 1, count).astype(np.float32),
-        1,
-        bend.astype(np.float32),
+        bends=bend.astype(np.float32),
     )
     sheen = 0.65 + 0.75 * light * (0.7 + 0.8 * np.exp(-(((y + 8.6 - 0.35 * np.abs(x)) / 1.3) ** 2)))
-    shade = 0.6 + 0.4 * soft_step(np.asarray(edge - y - 0.5, np.float32), 1.2)
+    shade = 0.6 + 0.4 * soft_step(edge - y - 0.5, 1.2)
     colour = np.asarray(identity.hair, np.float32) * (sheen * shade)[..., None]
 
     ears = np.zeros_like(x)
     for side in (-1.0, 1.0):
         at = side * (identity.face_half_width + 0.15)
         ears = np.maximum(ears, soft_step(1.0 - ((x - at) / 0.85) ** 2 - ((y - 1.2) / 1.75) ** 2, 0.25))
-    outline = np.maximum(soft_step(np.asarray(skull - np.abs(x), np.float32), 0.14) * (skull > 0.2), ears)
+    outline = np.maximum(soft_step(skull - np.abs(x), 0.14) * (skull > 0.2), ears)
     outline = np.maximum(outline, mask)
     share = mask / np.maximum(outline, 1e-3)
     return np.asarray(colour, np.float32), np.asarray(share, np.float32), np.asarray(outline, np.float32)
@@ -271,11 +264,11 @@ def _glasses(identity: HeadIdentity, surface: HeadSurface) -> Float32:
     for side in (-1.0, 1.0):
         centre = side * identity.eye_half_distance * 1.02
         radius = np.power(np.abs((x - centre) / 2.35) ** 3 + np.abs((y - 0.25) / 1.75) ** 3, 1 / 3)
-        mask = np.maximum(mask, soft_step(np.asarray(0.055 - np.abs(radius - 1), np.float32), 0.04))
+        mask = np.maximum(mask, soft_step(0.055 - np.abs(radius - 1), 0.04))
         temple = (np.abs(x) > identity.eye_half_distance + 2.3) & (np.abs(x) < identity.face_half_width)
-        mask = np.maximum(mask, soft_step(np.asarray(0.14 - np.abs(y + 0.4), np.float32), 0.1) * temple)
+        mask = np.maximum(mask, soft_step(0.14 - np.abs(y + 0.4), 0.1) * temple)
     bridge = np.abs(x) < identity.eye_half_distance * 1.02 - 2.3
-    mask = np.maximum(mask, soft_step(np.asarray(0.13 - np.abs(y + 0.35), np.float32), 0.1) * bridge)
+    mask = np.maximum(mask, soft_step(0.13 - np.abs(y + 0.35), 0.1) * bridge)
     return np.asarray(mask, np.float32)
 
 
@@ -288,11 +281,11 @@ def paint_head(identity: HeadIdentity, surface: HeadSurface) -> HeadPaint:
     """
     rng = np.random.default_rng([identity.texture_seed, 0x5417])
     skin, relief = _paint_skin(identity, surface, rng)
-    hair, hair_mask, outline = _paint_hair(identity, surface, rng)
+    hair, hair_share, outline = _paint_hair(identity, surface, rng)
     return HeadPaint(
         skin=skin,
         hair=hair,
-        hair_mask=hair_mask,
+        hair_share=hair_share,
         eyes=_paint_eyes(identity, surface, rng),
         overlay_mask=_glasses(identity, surface),
         outline=outline,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from clients.demo.head_identity import HeadIdentity
-from realtime.types import Float32
+from realtime.types import Float32, UInt8
 
 PX_PER_CM = 22
 """Resolution of the head's own plane."""
@@ -55,6 +57,27 @@ def bump(x: Float32, y: Float32, at: tuple[float, float], spread: tuple[float, f
 def blur(image: Float32, sigma_cm: float) -> Float32:
     """Blur an image of the head's plane; sigma in centimetres."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_cm * PX_PER_CM), np.float32)
+
+
+def soft_step(value: npt.NDArray[Any], width: float) -> Float32:
+    """Return a smooth step from 0 (negative) to 1 (positive) that is ``width`` wide."""
+    return np.asarray(np.clip(value / width + 0.5, 0, 1), np.float32)
+
+
+def to_display(linear: npt.NDArray[Any]) -> UInt8:
+    """Return linear light in [0, 1] as gamma-corrected uint8."""
+    return np.asarray(np.power(np.clip(linear, 0, 1), 1 / 2.2) * 255 + 0.5, np.uint8)
+
+
+def plane_columns(centre_cm: float, half_cm: float) -> slice:
+    """Return the plane's columns around a centre."""
+    first = int((centre_cm - half_cm - LEFT_CM) * PX_PER_CM)
+    return slice(max(first, 0), min(int((centre_cm + half_cm - LEFT_CM) * PX_PER_CM), WIDTH_PX))
+
+
+def plane_rows(top_cm: float, bottom_cm: float) -> slice:
+    """Return the plane's rows between two heights."""
+    return slice(int((top_cm - TOP_CM) * PX_PER_CM), min(int((bottom_cm - TOP_CM) * PX_PER_CM), HEIGHT_PX))
 
 
 def plane() -> tuple[Float32, Float32]:

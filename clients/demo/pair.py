@@ -1,4 +1,4 @@
-"""The two clips of the demo call: from recorded clips where there are some, else generated and labelled so."""
+"""The two clips of the demo call: from recorded clips where there are some, else generated and labelled."""
 
 from __future__ import annotations
 
@@ -173,8 +173,8 @@ def _recorded_pair(cast: RecordedCast, out_dir: Path, ticks: int, progress: Prog
         genuine=genuine,
         tampered=tampered,
         description=(
-            f"recorded speakers of the {cast.corpus}; at {change_at_s:g} s one face is exchanged and its lips no "
-            "longer follow the voice"
+            f"recorded speakers of the {cast.corpus}; at {change_at_s:g} s one face is exchanged and its "
+            "lips no longer follow the voice"
         ),
         synthetic=False,
         change_at_s=change_at_s,

@@ -18,7 +18,8 @@ def _drift(rng: np.random.Generator, count: int, step_s: float, amount: float) -
     at = np.arange(count) / FRAME_RATE_HZ / step_s + 1
     first = at.astype(int)
     part = (at - first) ** 2 * (3 - 2 * (at - first))
-    return np.clip(amount * (knots[first] * (1 - part) + knots[first + 1] * part), -2 * amount, 2 * amount)
+    drift = amount * (knots[first] * (1 - part) + knots[first + 1] * part)
+    return np.asarray(np.clip(drift, -2 * amount, 2 * amount), np.float64)
 
 
 def _blinks(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:

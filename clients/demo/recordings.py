@@ -77,8 +77,8 @@ class RecordedCast:
     def exchanged(self, ticks: int, change_tick: int) -> Iterator[Tick]:
         """Yield the tampered participant's pictures (288, 360, 3) with their sound.
 
-        The sentences of this corpus all start and end alike, so the intruder begins in the middle of one: else
-        the lips would open and close about when the voice does.
+        The sentences of this corpus all start and end alike, so the intruder begins in the middle of one:
+        else the lips would open and close about when the voice does.
 
         Args:
             ticks: How many.
@@ -97,8 +97,8 @@ class RecordedCast:
 def choose_cast(clips_dir: Path, ticks: int) -> RecordedCast:
     """Choose three speakers from a folder of clips.
 
-    The genuine participant is the speaker with most good clips, the one whose face is exchanged the next. Only
-    pictures are taken of the third, so clips whose sound does not fit them serve there.
+    The genuine participant is the speaker with most good clips, the one whose face is exchanged the next.
+    Only pictures are taken of the third, so clips whose sound does not fit them serve there.
 
     Args:
         clips_dir: Folder with clips and a ``manifest.csv``.
@@ -160,7 +160,7 @@ def _enough(clips: Sequence[Recording], seconds: float) -> tuple[Recording, ...]
 
 
 def _repeated(clips: Sequence[Recording]) -> Iterator[Tick]:
-    """Yield the clips' ticks one clip after the other, over and over; clips that cannot be used are left out."""
+    """Yield the ticks of clip after clip, over and over; clips that cannot be used are left out."""
     while True:
         usable = False
         for clip in clips:

@@ -1,7 +1,8 @@
 """A synthetic voice: glottal pulses through formant resonances, with aspiration and fricative noise.
 
 Source and filter as in Klatt, "Software for a cascade/parallel formant synthesizer" (JASA 67(3), 1980); the
-glottal pulse is Rosenberg's (JASA 49(2B), 1971). The filter runs on overlapping frames in the frequency domain.
+glottal pulse is Rosenberg's (JASA 49(2B), 1971). The filter runs on overlapping frames, in the frequency
+domain.
 """
 
 from __future__ import annotations

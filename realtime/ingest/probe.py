@@ -15,6 +15,7 @@ from realtime.timebase import NS_PER_S
 from realtime.types import TrackKind
 
 _TEXT_ART_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
+_PLAYLISTS = frozenset({"concat", "dash", "hls"})
 _CONVERT = "Convert it with a media tool to MP4 or WebM, or choose another file."
 
 
@@ -54,7 +55,7 @@ class MediaInfo:
 
 
 def open_container(path: Path) -> InputContainer:
-    """Open a local file; nothing in it can make the demuxer open another file or a network address.
+    """Open a local file; nothing in it can make the demuxer open a network address.
 
     Raises:
         MediaError: It does not exist, is empty, is not a file or is not media.
@@ -86,6 +87,8 @@ def open_media(path: str | Path) -> MediaInfo:
     """
     path = Path(path)
     with open_container(path) as container:
+        if container.format.name in _PLAYLISTS:
+            raise MediaError(f"{path} is a playlist.", fix="Name the media file itself.")
         video = next((s for s in container.streams.video if _is_moving_picture(s)), None)
         audio = next((s for s in container.streams.audio if _has_decoder(s)), None)
         if video is None and audio is None:

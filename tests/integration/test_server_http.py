@@ -55,7 +55,7 @@ async def test_publish_and_leave(service, http):
     assert_problem(await http.delete(location), 404)
 
 
-@pytest.mark.parametrize("body", ["", "garbage", "v=0\r\n", "\0" * 100, "{}", "v=0" * 1000])
+@pytest.mark.parametrize("body", ["", "garbage", "v=0\r\n", "\0", "{}", "v=0v=0v=0"])
 async def test_garbage_sdp(service, http, body):
     assert_problem(await http.post("/whip/c/p", content=body, headers=SDP), 400)
     assert_problem(await http.post("/whip/c/p", content=b"\xff\xfe\x00", headers=SDP), 400)
@@ -108,7 +108,9 @@ async def test_a_body_of_the_largest_size_passes(service, http):
     assert_problem(await http.post("/whip/c/p", content=offer + "a", headers=SDP), 413)
 
 
-@pytest.mark.parametrize("path", ["/whip/a%20b/p", "/whip/c/%C3%A4", f"/whip/{'x' * 65}/p", "/whip/c/p%00"])
+@pytest.mark.parametrize(
+    "path", ["/whip/a%20b/p", "/whip/c/%C3%A4", "/whip/" + "x" * 65 + "/p", "/whip/c/p%00"]
+)
 async def test_names_that_cannot_be(http, path):
     assert_problem(await http.post(path, content=OFFER, headers=SDP), 404)
 

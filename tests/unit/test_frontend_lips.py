@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engines.frontend.lips import INNER_LIP, LIP_POINTS, OUTER_LIP, lip_opening, normalise_lips
+from engines.frontend.lips import INNER_LIP, LIP_POINTS, OUTER_LIP, lip_height, lip_opening, normalise_lips
 
 
 def face_landmarks():
@@ -66,3 +66,11 @@ def test_opening_does_not_depend_on_the_outer_contour():
     puckered = lips.copy()
     puckered[:20] *= 3
     assert lip_opening(puckered) == lip_opening(lips)
+
+
+def test_the_height_spans_the_outer_contour_alone() -> None:
+    lips = np.zeros((3, LIP_POINTS, 2), np.float32)
+    lips[:, 3, 1] = [0.1, 0.2, 0.3]
+    lips[:, 12, 1] = -0.1
+    lips[:, 25, 1] = 5.0
+    assert lip_height(lips) == pytest.approx([0.2, 0.3, 0.4])
