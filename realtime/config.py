@@ -28,6 +28,7 @@ class FaceConfig:
         max_missed_detections: Detections a track may miss before it ends.
         min_landmark_confidence: Probability of a face, by the landmark model, under which its lips do not
             count.
+        mouth_crops: Whether face frames carry the mouth as a small grey picture.
     """
 
     detection_interval_ticks: int = 5
@@ -39,6 +40,7 @@ class FaceConfig:
     min_track_overlap: float = 0.3
     max_missed_detections: int = 2
     min_landmark_confidence: float = 0.5
+    mouth_crops: bool = False
 
     def __post_init__(self) -> None:
         _require(

@@ -120,6 +120,8 @@ class FaceFrame:
             without a face.
         lips: float32, shape (40, 2): outer then inner lip contour, eye-corner normalised
             (``engines.frontend.lips``); None where ``reason`` is set.
+        mouth: uint8 grey, shape (64, 64), as from ``engines.frontend.mouth``; None where ``reason`` is set,
+            where the lips are interpolated, or unless ``FaceConfig.mouth_crops`` asks for it.
         identity_crop: uint8 RGB, shape (112, 112, 3), aligned to the five-point template; only on ticks on
             which the detector ran and the face is good enough for identity.
         face_size_px: Mean of the face box's width and height in the source picture; 0 without a face.
@@ -131,6 +133,7 @@ class FaceFrame:
     reason: FaceReason | None
     track_id: int | None = None
     lips: Float32 | None = None
+    mouth: UInt8 | None = None
     identity_crop: UInt8 | None = None
     face_size_px: float = 0.0
     box: tuple[float, float, float, float] | None = None

@@ -125,9 +125,10 @@ def draw_identity(seed: int) -> HeadIdentity:
     age = float(rng.uniform(0.0, 1.0))
     hair = _GREY if age > 0.7 else hair_colours[int(rng.integers(len(hair_colours)))]
     bearded = rng.random() < 0.35
+    face = spread(7.0, 0.55)
     return HeadIdentity(
-        face_half_width=spread(7.0, 0.55),
-        jaw_half_width=spread(5.7, 0.6),
+        face_half_width=face,
+        jaw_half_width=min(spread(5.7, 0.6), 0.86 * face),
         chin_y=spread(11.0, 0.8),
         eye_half_distance=spread(3.15, 0.28),
         eye_half_width=spread(1.5, 0.15),

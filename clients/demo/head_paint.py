@@ -148,7 +148,7 @@ def _paint_skin(
     lips = _lips(identity, surface)[..., None]
     lip_colour = skin * np.array([0.74, 0.42, 0.44], np.float32) + np.array([0.03, 0.0, 0.01], np.float32)
     streaks = 1 + 0.05 * _noise(rng, (1, x.shape[1]), 0.05)[..., None]
-    albedo = albedo * (1 - 0.88 * lips) + lip_colour * streaks * 0.88 * lips
+    albedo += 0.88 * lips * (lip_colour * streaks - albedo)
     corner = np.exp(-np.power(np.abs(x / identity.mouth_half_width), 6.0))
     line = np.exp(-0.5 * ((y - identity.mouth_y) / 0.07) ** 2) * corner
     albedo *= np.exp(-1.6 * line[..., None])
@@ -200,7 +200,7 @@ def _paint_eyes(identity: HeadIdentity, surface: HeadSurface, rng: np.random.Gen
         painted = painted * under_lid[..., None]
         glint = bump(x, y, (centre_x - 0.18, centre_y - 0.2), (0.085, 0.085))[..., None]
         painted = painted + 1.0 * glint
-        eyes = np.where(near, painted, eyes).astype(np.float32)
+        eyes = np.asarray(np.where(near, painted, eyes), np.float32)
     return np.asarray(np.clip(eyes, 0, 1), np.float32)
 
 

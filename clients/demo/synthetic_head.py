@@ -142,7 +142,7 @@ class SyntheticHead:
 
 @dataclass(frozen=True, slots=True)
 class _EyePart:
-    """One eye on the plane: where, its rows and open lids in cm, nearness to its middle, what glasses leave."""
+    """One eye on the plane: where, rows and open lids in cm, nearness to its middle, what glasses leave."""
 
     box: tuple[slice, slice]
     y: Float32
@@ -186,5 +186,5 @@ def _write_caption(picture: UInt8) -> None:
     for shade, thickness in ((20, 3), (235, 1)):
         colour = (shade, shade, shade)
         cv2.putText(
-            picture, CAPTION, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * scale, colour, thickness, cv2.LINE_AA
+            picture, CAPTION, at, cv2.FONT_HERSHEY_SIMPLEX, 0.6 * scale, colour, thickness, cv2.LINE_AA
         )

@@ -32,6 +32,7 @@ AUDIO_TIME_BASE = Fraction(1, OPUS_RATE_HZ)
 
 PTS_TOLERANCE_NS = 20 * NS_PER_MS
 RATE_TOLERANCE_NS = 5 * NS_PER_MS
+STORED_ROUNDING_NS = NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ class EncodeSettings:
     bit_rate: int | None = None
 
 
+def to_ticks(time_ns: int, time_base: Fraction) -> int:
+    """Return a time in units of 1/n s, rounded."""
+    return (time_ns * time_base.denominator + NS_PER_S // 2) // NS_PER_S
+
+
 def clip_packets(
     info: MediaInfo, kind: TrackKind, settings: EncodeSettings
 ) -> Generator[ClipPacket, None, None]:
@@ -83,11 +89,10 @@ def scaled_pictures(info: MediaInfo, settings: EncodeSettings) -> Generator[av.V
         if not isinstance(frame, av.VideoFrame) or time_ns < max(0, due_ns - RATE_TOLERANCE_NS):
             continue
         due_ns = max(due_ns, time_ns - interval_ns) + interval_ns
-        if frame.rotation:
-            frame = av.VideoFrame.from_ndarray(np.array(upright_rgb(frame)), format="rgb24")  # noqa: PLW2901
-        size = size or _target_size(frame, settings)
-        picture = frame.reformat(width=size[0], height=size[1], format="yuv420p")
-        picture.pts = time_ns * VIDEO_TIME_BASE.denominator // NS_PER_S
+        upright = _upright(frame)
+        size = size or _target_size(upright, settings)
+        picture = upright.reformat(width=size[0], height=size[1], format="yuv420p")
+        picture.pts = to_ticks(time_ns, VIDEO_TIME_BASE)
         picture.time_base = VIDEO_TIME_BASE
         picture.pict_type = av.video.frame.PictureType.NONE
         yield picture
@@ -159,8 +164,8 @@ def _stored_packets(info: MediaInfo, kind: TrackKind) -> Iterator[ClipPacket]:
     for packet in _demuxed(info, kind):
         if packet.pts is not None and packet.size:
             time_ns = _in_ns(packet.pts, packet.time_base) - info.start_ns + lookahead_ns
-            if time_ns >= 0:
-                yield ClipPacket(time_ns, bytes(packet))
+            if time_ns > -STORED_ROUNDING_NS:
+                yield ClipPacket(max(0, time_ns), bytes(packet))
 
 
 def _demuxed(info: MediaInfo, kind: TrackKind) -> Iterator[Any]:
@@ -205,7 +210,7 @@ class _BlockCollector:
         source = (frame.sample_rate, frame.layout.name, frame.format.name)
         if self._resampler is None or source != self._source or self._is_hole(time_ns):
             yield from self.flush()
-            start = round(time_ns * OPUS_RATE_HZ / NS_PER_S)
+            start = to_ticks(time_ns, AUDIO_TIME_BASE)
             self._first_sample = max(start, self._first_sample)
             self._expected_ns = time_ns
             self._source = source
@@ -245,6 +250,12 @@ def _channels(info: MediaInfo) -> int:
     with open_container(info.path) as container:
         stream = container.streams[info.audio_index or 0]
         return stream.layout.nb_channels if isinstance(stream, av.AudioStream) else 0
+
+
+def _upright(frame: av.VideoFrame) -> av.VideoFrame:
+    if frame.rotation == 0:
+        return frame
+    return av.VideoFrame.from_ndarray(np.array(upright_rgb(frame)), format="rgb24")
 
 
 def _target_size(frame: av.VideoFrame, settings: EncodeSettings) -> tuple[int, int]:

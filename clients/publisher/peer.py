@@ -10,7 +10,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from clients.publisher.packets import EncodedClip
 from clients.publisher.tracks import Pace, PacketTrack
 from realtime.errors import SignallingError
-from realtime.ingest.aiortc_tap import offer_loopback_as_last_resort
+from realtime.ingest.aiortc_tap import close_peer, offer_loopback_as_last_resort
 from realtime.types import TrackKind
 
 CODECS: dict[TrackKind, tuple[str, ...]] = {"audio": ("opus",), "video": ("vp8", "rtx")}
@@ -105,7 +105,7 @@ class PublisherPeer:
     async def close(self) -> None:
         """End the connection. Idempotent."""
         self._peer.remove_all_listeners("connectionstatechange")
-        await self._peer.close()
+        await close_peer(self._peer)
 
     def _on_track_ended(self) -> None:
         self._playing -= 1

@@ -7,7 +7,7 @@ import asyncio
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from clients.publisher.encode import AUDIO_TIME_BASE, VIDEO_TIME_BASE
+from clients.publisher.encode import AUDIO_TIME_BASE, VIDEO_TIME_BASE, to_ticks
 from clients.publisher.packets import EncodedClip
 from realtime.timebase import NS_PER_S
 from realtime.types import TrackKind
@@ -75,6 +75,6 @@ class PacketTrack(MediaStreamTrack):
         self.packets += 1
         self.bytes += len(packet.data)
         encoded: av.Packet[av.stream.Stream] = av.Packet(packet.data)
-        encoded.pts = packet.time_ns * self._time_base.denominator // NS_PER_S
+        encoded.pts = to_ticks(packet.time_ns, self._time_base)
         encoded.time_base = self._time_base
         return encoded

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from engines.frontend.alignment import MESH_SIZE_PX, align_face, mesh_roi, similarity_transform
 from engines.frontend.lips import normalise_lips
+from engines.frontend.mouth import mouth_crop
 from engines.frontend.quality import face_size, face_turn, sharpness
 from realtime.config import FaceConfig
 from realtime.faces.detector import Detection
@@ -61,6 +62,14 @@ class _Face:
     path: SmoothPath = field(default_factory=SmoothPath)
     aligned: UInt8 | None = None
     sharpness: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Mouth:
+    """What the landmarks of one tick gave; the crop is None where nobody asked for it."""
+
+    lips: Float32
+    crop: UInt8 | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +179,8 @@ class FaceAnalyzer:
             views = self._views(held, newest, newest.image)
         elif not any(tick.left_out for tick in held):
             self._lose_sight()
-        lips = self._lips({tick: view for tick, view in views.items() if view.reason is None})
-        return [self._frame(tick, views.get(tick.tick), lips.get(tick.tick)) for tick in held]
+        mouths = self._mouths({tick: view for tick, view in views.items() if view.reason is None})
+        return [self._frame(tick, views.get(tick.tick), mouths.get(tick.tick)) for tick in held]
 
     def _views(self, held: Sequence[_Tick], newest: _Tick, image: UInt8) -> dict[int, _View]:
         """Detect in the newest picture, and place the followed face in all of them."""
@@ -232,8 +241,8 @@ class FaceAnalyzer:
             return FaceReason.BLURRED
         return None
 
-    def _lips(self, views: Mapping[int, _View]) -> dict[int, Float32]:
-        """Return tick -> lips, for the ticks on which the landmarks are sure."""
+    def _mouths(self, views: Mapping[int, _View]) -> dict[int, _Mouth]:
+        """Return tick -> mouth, for the ticks on which the landmarks are sure."""
         if not views:
             return {}
         regions = np.empty((len(views), MESH_SIZE_PX, MESH_SIZE_PX, 3), np.uint8)
@@ -244,9 +253,13 @@ class FaceAnalyzer:
         all_lips = normalise_lips(result.landmarks)
         sure = result.confidence >= self._config.min_landmark_confidence
         sure &= np.isfinite(all_lips).all(axis=(1, 2))
-        return {tick: lips for tick, lips, keep in zip(views, all_lips, sure, strict=True) if keep}
+        return {
+            tick: _Mouth(lips, mouth_crop(region) if self._config.mouth_crops else None)
+            for tick, lips, region, keep in zip(views, all_lips, regions, sure, strict=True)
+            if keep
+        }
 
-    def _frame(self, tick: _Tick, view: _View | None, lips: Float32 | None) -> FaceFrame:
+    def _frame(self, tick: _Tick, view: _View | None, mouth: _Mouth | None) -> FaceFrame:
         if view is None:
             reason = FaceReason.NO_FACE
             if tick.image is None:
@@ -254,16 +267,17 @@ class FaceAnalyzer:
             return FaceFrame(tick=tick.tick, reason=reason, arrival_ns=tick.arrival_ns)
         crop = None
         if (
-            lips is not None
+            mouth is not None
             and tick.tick % self._config.identity_interval_ticks == 0
             and self._face is not None
         ):
             crop = self._face.aligned
         return FaceFrame(
             tick=tick.tick,
-            reason=None if lips is not None else view.reason or FaceReason.LANDMARKS_UNSURE,
+            reason=None if mouth is not None else view.reason or FaceReason.LANDMARKS_UNSURE,
             track_id=view.track_id,
-            lips=None if lips is None else read_only(lips),
+            lips=None if mouth is None else read_only(mouth.lips),
+            mouth=None if mouth is None or mouth.crop is None else read_only(mouth.crop),
             identity_crop=None if crop is None else read_only(crop),
             face_size_px=view.size_px,
             box=view.box_fractions,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import aioice.ice
-from aiortc import RTCRtpReceiver
+from aiortc import RTCPeerConnection, RTCRtpReceiver
 from aiortc.rtp import RtcpSrPacket
 
 from realtime.errors import ConfigurationError
@@ -34,6 +34,7 @@ _RECEIVER_PARTS = (
     "_RTCRtpReceiver__decoder_queue",
     "_RTCRtpReceiver__decoder_error",
 )
+_CONNECT = "__connect"
 _LOOPBACK = "127.0.0.1"
 
 
@@ -137,10 +138,20 @@ def require_private_parts(receiver: RTCRtpReceiver) -> None:
 
 def offer_loopback_as_last_resort() -> None:
     """Let ICE use 127.0.0.1 where a machine has no other address; aioice leaves it out. Idempotent."""
-    known: Any = aioice.ice.get_host_addresses
-    if isinstance(known, _HostAddresses):
-        return
-    setattr(aioice.ice, "get_host_addresses", _HostAddresses(known))  # noqa: B010
+    ice: Any = aioice.ice
+    if not isinstance(ice.get_host_addresses, _HostAddresses):
+        ice.get_host_addresses = _HostAddresses(ice.get_host_addresses)
+
+
+async def close_peer(peer: RTCPeerConnection) -> None:
+    """Close a connection and wait for the tasks in which aiortc connects it. Idempotent."""
+    await peer.close()
+    connecting = []
+    for task in asyncio.all_tasks():
+        frame = getattr(task.get_coro(), "cr_frame", None)
+        if frame is not None and frame.f_code.co_name == _CONNECT and frame.f_locals.get("self") is peer:
+            connecting.append(task)
+    await asyncio.gather(*connecting, return_exceptions=True)
 
 
 class _HostAddresses:

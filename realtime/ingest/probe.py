@@ -15,7 +15,8 @@ from realtime.timebase import NS_PER_S
 from realtime.types import TrackKind
 
 _TEXT_ART_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
-_PLAYLISTS = frozenset({"concat", "dash", "hls"})
+_PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat")
+_PLAYLIST_MARK = b"<MPD"
 _CONVERT = "Convert it with a media tool to MP4 or WebM, or choose another file."
 
 
@@ -55,10 +56,10 @@ class MediaInfo:
 
 
 def open_container(path: Path) -> InputContainer:
-    """Open a local file; nothing in it can make the demuxer open a network address.
+    """Open a local file; nothing in it can make the demuxer open another file or a network address.
 
     Raises:
-        MediaError: It does not exist, is empty, is not a file or is not media.
+        MediaError: It does not exist, is empty, is not a file, is a playlist or is not media.
     """
     if not path.exists():
         raise MediaError(f"{path} does not exist.", fix="Check the path.")
@@ -67,6 +68,8 @@ def open_container(path: Path) -> InputContainer:
     try:
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty.", fix="Record or copy it again.")
+        if _is_playlist(path):
+            raise MediaError(f"{path} is a playlist.", fix="Name the media file itself.")
         return av.open(
             f"file:{path}",
             mode="r",
@@ -87,8 +90,6 @@ def open_media(path: str | Path) -> MediaInfo:
     """
     path = Path(path)
     with open_container(path) as container:
-        if container.format.name in _PLAYLISTS:
-            raise MediaError(f"{path} is a playlist.", fix="Name the media file itself.")
         video = next((s for s in container.streams.video if _is_moving_picture(s)), None)
         audio = next((s for s in container.streams.audio if _has_decoder(s)), None)
         if video is None and audio is None:
@@ -106,6 +107,12 @@ def open_media(path: str | Path) -> MediaInfo:
             height=0 if video is None else video.height,
             cut_short=_riff_is_cut_short(path),
         )
+
+
+def _is_playlist(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return head.startswith(_PLAYLIST_STARTS) or _PLAYLIST_MARK in head
 
 
 def _has_decoder(stream: Stream) -> bool:

@@ -37,6 +37,7 @@ class AudioLine:
         self._next_sample = 0
         self._to_cut = 0
         self._began = False
+        self._arrival_ns: int | None = None
         self.frames = 0
         self.late_samples = 0
 
@@ -55,16 +56,17 @@ class AudioLine:
         if frame.samples == 0:
             return []
         self.frames += 1
+        self._arrival_ns = arrival_ns
         items: list[AudioItem] = []
         source = (frame.sample_rate, frame.layout.name, frame.format.name)
         expected_ns = self._expected_ns()
         if expected_ns is not None and source != self._format:
-            items += self._drain(arrival_ns)
+            items += self._drain()
             self._anchor_ns, self._counted = expected_ns, 0
         if expected_ns is not None:
             ahead_ns = time_ns - expected_ns
             if ahead_ns > JITTER_TOLERANCE_NS:
-                items += self._end_segment(arrival_ns)
+                items += self._end_segment()
             elif ahead_ns < -JITTER_TOLERANCE_NS:
                 repeated = -ahead_ns * frame.sample_rate // NS_PER_S
                 self.late_samples += min(repeated, frame.samples) * SAMPLE_RATE_HZ // frame.sample_rate
@@ -79,17 +81,17 @@ class AudioLine:
             self._resampler = AudioResampler(
                 format="flt", layout="mono", rate=SAMPLE_RATE_HZ, options={"rematrix_maxval": "1.0"}
             )
-        return items + self._blocks(self._resampler.resample(frame), arrival_ns)
+        return items + self._blocks(self._resampler.resample(frame))
 
     def advance(self, time_ns: int, reason: GapReason) -> list[AudioItem]:
         """Cover everything before a call time; what no audio covers becomes a gap."""
         if sample_at(time_ns) <= self._next_sample:
             return []
-        return self._end_segment(None) + self._gap_to(sample_at(time_ns), reason)
+        return self._end_segment() + self._gap_to(sample_at(time_ns), reason)
 
     def flush(self) -> list[AudioItem]:
         """Return what the resampler still holds; the segment is over."""
-        return self._end_segment(None)
+        return self._end_segment()
 
     def _expected_ns(self) -> int | None:
         if self._anchor_ns is None or self._format is None:
@@ -104,17 +106,17 @@ class AudioLine:
         self._began = True
         return gap
 
-    def _end_segment(self, arrival_ns: int | None) -> list[AudioItem]:
-        items = self._drain(arrival_ns)
+    def _end_segment(self) -> list[AudioItem]:
+        items = self._drain()
         self._anchor_ns = None
         return items
 
-    def _drain(self, arrival_ns: int | None) -> list[AudioItem]:
+    def _drain(self) -> list[AudioItem]:
         if self._resampler is None:
             return []
         remaining = [frame for frame in self._resampler.resample(None) if frame is not None]
         self._resampler = None
-        return self._blocks(remaining, arrival_ns)
+        return self._blocks(remaining)
 
     def _gap_to(self, end_sample: int, reason: GapReason) -> list[AudioItem]:
         if end_sample <= self._next_sample:
@@ -123,7 +125,7 @@ class AudioLine:
         self._next_sample = end_sample
         return [MediaGap(track="audio", span=span, reason=reason)]
 
-    def _blocks(self, frames: list[av.AudioFrame], arrival_ns: int | None) -> list[AudioItem]:
+    def _blocks(self, frames: list[av.AudioFrame]) -> list[AudioItem]:
         blocks: list[AudioItem] = []
         for frame in frames:
             samples = _mono(frame)
@@ -132,7 +134,9 @@ class AudioLine:
             self.late_samples += cut
             for first in range(cut, len(samples), MAX_BLOCK_SAMPLES):
                 block = read_only(samples[first : first + MAX_BLOCK_SAMPLES])
-                blocks.append(AudioFrame(start_ns=self.covered_ns, samples=block, arrival_ns=arrival_ns))
+                blocks.append(
+                    AudioFrame(start_ns=self.covered_ns, samples=block, arrival_ns=self._arrival_ns)
+                )
                 self._next_sample += len(block)
         return blocks
 

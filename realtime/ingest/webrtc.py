@@ -19,7 +19,7 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from av import AudioFrame, VideoFrame
 
 from realtime.errors import SignallingError
-from realtime.ingest.aiortc_tap import ReceiverTap, offer_loopback_as_last_resort
+from realtime.ingest.aiortc_tap import ReceiverTap, close_peer, offer_loopback_as_last_resort
 from realtime.ingest.live import SILENT_AFTER_NS, LiveTrack
 from realtime.ingest.offer import CODECS, check_offer
 from realtime.ingest.sink import EndReason, MediaSink, TrackState
@@ -79,17 +79,17 @@ class WebRtcReceiver:
                 peer.addTransceiver(kind, direction="recvonly").setCodecPreferences(_preferred_codecs(kind))
             await self._answer(peer, mids, offer_sdp)
         except SignallingError:
-            await peer.close()
+            await close_peer(peer)
             raise
         except Exception as error:
-            await peer.close()
+            await close_peer(peer)
             raise SignallingError(
                 "The offer cannot be accepted.",
                 fix="Send the offer that a WebRTC stack made, with Opus audio and VP8 or H.264 video.",
                 status=406,
             ) from error
         except asyncio.CancelledError:
-            await peer.close()
+            await close_peer(peer)
             raise
         self._start(peer, mids)
         return str(peer.localDescription.sdp)
@@ -204,7 +204,7 @@ class WebRtcReceiver:
         for tap in self._taps.values():
             tap.discard_pending()
         if self._peer is not None:
-            await self._peer.close()
+            await close_peer(self._peer)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -172,8 +173,6 @@ def test_damage_in_the_middle_costs_only_itself(tmp_path: Path) -> None:
 
 
 def test_cover_art_is_not_video(tmp_path: Path) -> None:
-    import av  # noqa: PLC0415
-
     path = tmp_path / "song.mp3"
     with av.open(str(path), "w") as out:
         audio = out.add_stream("libmp3lame", rate=44_100)
@@ -207,6 +206,8 @@ def test_cover_art_is_not_video(tmp_path: Path) -> None:
         ("noise.webm", np.random.default_rng(1).bytes(4000)),
         ("list.m3u8", b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n"),
         ("list.ffconcat", b"ffconcat version 1.0\nfile other.mp4\n"),
+        ("list.mpd", b'<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>'),
+        ("live.sdp", b"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n"),
     ],
 )
 def test_what_is_not_media_is_refused_with_a_fix(tmp_path: Path, name: str, content: bytes) -> None:

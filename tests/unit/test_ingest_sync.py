@@ -1,5 +1,6 @@
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -19,7 +20,7 @@ RATES: dict[TrackKind, int] = {"audio": 48_000, "video": 90_000}
 
 
 class Sender:
-    """A participant whose capture times are known: RTP clocks with any origin and drift, and sender reports."""
+    """A participant whose capture times are known: RTP clocks of any origin and drift, and reports."""
 
     def __init__(
         self,
@@ -129,7 +130,7 @@ def test_a_late_first_report_slews_pictures_and_leaves_audio_alone() -> None:
     audio = [call - capture for kind, capture, call in times if kind == "audio"]
     assert max(audio) - min(audio) <= 25_000
     video = [(capture, call) for kind, capture, call in times if kind == "video"]
-    for (capture, call), (next_capture, next_call) in zip(video, video[1:], strict=False):
+    for (capture, call), (next_capture, next_call) in pairwise(video):
         assert abs((next_call - call) - (next_capture - capture)) <= (next_capture - capture) // 19 + 25_000
     assert misalignment_ns(times) <= 1 * MS
 
@@ -195,8 +196,8 @@ def test_frames_from_before_a_restart_keep_their_time() -> None:
 def test_a_pause_that_the_timestamps_leave_out_is_put_back() -> None:
     sender = Sender()
     times = list(sender.play(5))
-    for kind in RATES:
-        sender.origins[kind] -= RATES[kind]
+    for kind, rate in RATES.items():
+        sender.origins[kind] -= rate
     again = list(sender.play(8, start_ns=6 * S))
     assert_ordered(times + again)
     audio = [call - capture for kind, capture, call in again if kind == "audio"]

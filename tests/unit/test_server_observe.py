@@ -84,9 +84,9 @@ def test_exceptions_show_their_place_but_no_foreign_message(restored_logging, ca
 def test_libraries_speak_through_the_same_handler_and_ice_stays_quiet(restored_logging, capsys):
     configure_logging("json")
     logging.getLogger("aioice.ice").warning("Connection check to 192.0.2.7")
-    logging.getLogger("some.library").warning("careful")
+    logging.getLogger("some.package").warning("careful")
     (line,) = written(capsys)
-    assert (line["event"], line["library"], line["text"]) == ("library_message", "some.library", "careful")
+    assert (line["event"], line["library"], line["text"]) == ("library_message", "some.package", "careful")
 
 
 def test_console_format(restored_logging, capsys):
