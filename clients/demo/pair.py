@@ -84,7 +84,7 @@ def demo_pair(
     if clips_dir is None:
         return _synthetic_pair(out_dir, ticks, seed, progress, because="")
     try:
-        cast = choose_cast(clips_dir, ticks)
+        cast = choose_cast(clips_dir)
         return _recorded_pair(cast, out_dir, ticks, progress)
     except TooFewRecordings as shortage:
         return _synthetic_pair(out_dir, ticks, seed, progress, because=f" ({shortage})")

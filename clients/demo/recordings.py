@@ -94,7 +94,7 @@ class RecordedCast:
             yield picture, sound
 
 
-def choose_cast(clips_dir: Path, ticks: int) -> RecordedCast:
+def choose_cast(clips_dir: Path) -> RecordedCast:
     """Choose three speakers from a folder of clips.
 
     The genuine participant is the speaker with most good clips, the one whose face is exchanged the next.
@@ -102,7 +102,6 @@ def choose_cast(clips_dir: Path, ticks: int) -> RecordedCast:
 
     Args:
         clips_dir: Folder with clips and a ``manifest.csv``.
-        ticks: Wanted length in pictures; what is shorter gets repeated.
 
     Raises:
         MediaError: If the folder or its manifest cannot be read.
@@ -114,12 +113,11 @@ def choose_cast(clips_dir: Path, ticks: int) -> RecordedCast:
         raise TooFewRecordings(f"there are too few {CORPUS_PREFIX} clips in {clips_dir}")
     genuine, caller, *others = by_voice
     intruder = max(others, key=lambda name: (_length_s(speakers[name], voiced=False), name))
-    seconds = ticks / FRAME_RATE_HZ
     return RecordedCast(
         corpus=corpus,
-        genuine_clips=_enough([clip for clip in speakers[genuine] if clip.voice_fits], seconds),
-        caller_clips=_enough([clip for clip in speakers[caller] if clip.voice_fits], seconds),
-        intruder_clips=_enough(speakers[intruder], seconds),
+        genuine_clips=tuple(clip for clip in speakers[genuine] if clip.voice_fits),
+        caller_clips=tuple(clip for clip in speakers[caller] if clip.voice_fits),
+        intruder_clips=tuple(speakers[intruder]),
     )
 
 
@@ -151,12 +149,6 @@ def _read_manifest(clips_dir: Path) -> tuple[str, dict[str, list[Recording]]]:
 
 def _length_s(clips: Sequence[Recording], *, voiced: bool) -> float:
     return sum(clip.duration_s for clip in clips if clip.voice_fits or not voiced)
-
-
-def _enough(clips: Sequence[Recording], seconds: float) -> tuple[Recording, ...]:
-    """Return the first clips that last for the time and a half, as spares for broken ones."""
-    before = itertools.accumulate((clip.duration_s for clip in clips), initial=0.0)
-    return tuple(clip for clip, start_s in zip(clips, before, strict=False) if start_s < 1.5 * seconds)
 
 
 def _repeated(clips: Sequence[Recording]) -> Iterator[Tick]:

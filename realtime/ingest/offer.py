@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from realtime.errors import SignallingError
@@ -14,8 +16,21 @@ MAX_CANDIDATES = 64
 CODECS: dict[TrackKind, tuple[str, ...]] = {"audio": ("opus",), "video": ("vp8", "h264")}
 
 
-def check_offer(sdp: str) -> dict[TrackKind, str]:
-    """Check an offer, and return the media section (mid) of the one track to take of each kind.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An acceptable offer.
+
+    Attributes:
+        sections: Kind of every audio and video section, in order.
+        mids: Section of the one track to take of each kind.
+    """
+
+    sections: tuple[TrackKind, ...]
+    mids: dict[TrackKind, str]
+
+
+def check_offer(sdp: str) -> Offer:
+    """Check an offer.
 
     Raises:
         SignallingError: 413 too large, 400 not a session description, 406 nothing in it that can be received.
@@ -35,6 +50,7 @@ def check_offer(sdp: str) -> dict[TrackKind, str]:
         raise SignallingError(
             "The offer has too many ICE candidates.", fix=f"Send at most {MAX_CANDIDATES}.", status=400
         )
+    sections: list[TrackKind] = []
     mids: dict[TrackKind, str] = {}
     refused: list[str] = []
     for media in description.media:
@@ -45,7 +61,10 @@ def check_offer(sdp: str) -> dict[TrackKind, str]:
                 fix="Remove it from the offer.",
                 status=406,
             )
-        if kind is None or kind in mids or media.direction not in ("sendonly", "sendrecv"):
+        if kind is None:
+            continue
+        sections.append(kind)
+        if kind in mids or media.direction not in ("sendonly", "sendrecv"):
             continue
         if _has_codec(media, kind):
             mids[kind] = media.rtp.muxId
@@ -60,7 +79,7 @@ def check_offer(sdp: str) -> dict[TrackKind, str]:
                 fix="Send the offer that a WebRTC stack made, unchanged.",
                 status=400,
             )
-    return mids
+    return Offer(sections=tuple(sections), mids=mids)
 
 
 def _parse(sdp: str) -> SessionDescription:

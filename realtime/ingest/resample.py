@@ -134,9 +134,8 @@ class AudioLine:
             self.late_samples += cut
             for first in range(cut, len(samples), MAX_BLOCK_SAMPLES):
                 block = read_only(samples[first : first + MAX_BLOCK_SAMPLES])
-                blocks.append(
-                    AudioFrame(start_ns=self.covered_ns, samples=block, arrival_ns=self._arrival_ns)
-                )
+                start_ns = self.covered_ns
+                blocks.append(AudioFrame(start_ns=start_ns, samples=block, arrival_ns=self._arrival_ns))
                 self._next_sample += len(block)
         return blocks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from av import AudioFrame, VideoFrame
 
-from realtime.errors import SignallingError
+from realtime.errors import SeamwatchError, SignallingError
 from realtime.ingest.aiortc_tap import ReceiverTap, close_peer, offer_loopback_as_last_resort
 from realtime.ingest.live import SILENT_AFTER_NS, LiveTrack
 from realtime.ingest.offer import CODECS, check_offer
@@ -70,15 +71,15 @@ class WebRtcReceiver:
             raise SignallingError(
                 "Renegotiation is not supported.", fix="End this session and send a new offer.", status=405
             )
-        mids = check_offer(offer_sdp)
+        offer = check_offer(offer_sdp)
         offer_loopback_as_last_resort()
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._peer = peer
         try:
-            for kind in mids:
+            for kind in offer.sections:
                 peer.addTransceiver(kind, direction="recvonly").setCodecPreferences(_preferred_codecs(kind))
-            await self._answer(peer, mids, offer_sdp)
-        except SignallingError:
+            await self._answer(peer, offer.mids, offer_sdp)
+        except SeamwatchError:
             await close_peer(peer)
             raise
         except Exception as error:
@@ -91,7 +92,7 @@ class WebRtcReceiver:
         except asyncio.CancelledError:
             await close_peer(peer)
             raise
-        self._start(peer, mids)
+        self._start(peer, offer.mids)
         return str(peer.localDescription.sdp)
 
     async def close(self) -> None:
@@ -149,8 +150,10 @@ class WebRtcReceiver:
         self._tasks.append(task)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("ingest_task_failed", exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            trace = "".join(traceback.format_exception(error))
+            _log.error("ingest_task_failed", error=type(error).__name__, trace=trace)
             self._end(EndReason.INTERNAL_ERROR)
 
     async def _drain(self, receiver: RTCRtpReceiver) -> None:

@@ -42,7 +42,7 @@ class MonitorServer:
         config = uvicorn.Config(
             app,
             http="h11",
-            ws=AbortingWebSocket,
+            ws=_AbortingWebSocket,
             ws_max_size=_MAX_CLIENT_MESSAGE_BYTES,
             ws_ping_interval=ping_interval_s,
             ws_ping_timeout=ping_interval_s,
@@ -159,7 +159,7 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-class AbortingWebSocket(WebSocketsSansIOProtocol):
+class _AbortingWebSocket(WebSocketsSansIOProtocol):
     """A connection that is aborted when its peer does not take the rest in time.
 
     Closing a transport waits for its buffer to drain, which a peer that never reads puts off for ever.

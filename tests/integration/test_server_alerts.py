@@ -7,7 +7,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from realtime.server.runner import AbortingWebSocket
+from realtime.server.runner import _AbortingWebSocket
 from realtime.server.wire import CLOSE_TOO_FAR_BEHIND, CLOSE_UNAUTHORISED, MESSAGE, SUBPROTOCOL
 from tests.support.fake_monitor import draft, joined, left, matrices, running, score
 
@@ -252,13 +252,13 @@ async def test_a_subscriber_that_never_reads_is_closed_and_nobody_else_notices(t
 
 async def test_the_connection_of_a_deaf_subscriber_is_freed_without_its_help(tmp_path, monkeypatch):
     lost = asyncio.Event()
-    connection_lost = AbortingWebSocket.connection_lost
+    connection_lost = _AbortingWebSocket.connection_lost
 
     def noticed(self, exc):
         connection_lost(self, exc)
         lost.set()
 
-    monkeypatch.setattr(AbortingWebSocket, "connection_lost", noticed)
+    monkeypatch.setattr(_AbortingWebSocket, "connection_lost", noticed)
     async with running(tmp_path, send_timeout_s=0.1) as service:
         service.hub.publish_participant(joined())
         deaf = await open_alerts(

@@ -275,6 +275,7 @@ def candidate_addresses(peer: PublisherPeer) -> set[str]:
 
 async def test_extra_tracks_and_data_channels_are_turned_down_politely(clip: Path) -> None:
     sender = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    sender.addTransceiver("audio", direction="recvonly")
     for kind in ("audio", "video", "video"):
         sender.addTransceiver(kind, direction="sendonly")
     channel = sender.createDataChannel("chat")
@@ -289,7 +290,9 @@ async def test_extra_tracks_and_data_channels_are_turned_down_politely(clip: Pat
         next((d for d in ("recvonly", "sendrecv", "sendonly", "inactive") if f"a={d}" in section), None)
         for section in sections
     ]
-    assert directions[:3] == ["recvonly", "recvonly", "inactive"]
+    assert directions[:4] == ["inactive", "recvonly", "recvonly", "inactive"]
+    assert "opus" in sections[1]
+    assert "PCMU" not in sections[1]
     await sender.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
     async with asyncio.timeout(PATIENCE_S):
         await closed.wait()
@@ -298,6 +301,24 @@ async def test_extra_tracks_and_data_channels_are_turned_down_politely(clip: Pat
     assert caught.value.status == 405
     await receiver.close()
     await sender.close()
+    await nothing_left()
+
+
+async def test_a_sink_that_fails_ends_the_session_and_nothing_else(clip: Path) -> None:
+    class Broken(Recorder):
+        def on_audio(self, frame: AudioFrame) -> None:
+            raise RuntimeError
+
+    encoded = await EncodedClip.open(clip)
+    peer = PublisherPeer(encoded)
+    sink = Broken()
+    receiver = WebRtcReceiver(sink, clock_ns=time.monotonic_ns)
+    await peer.accept_answer(await receiver.accept(await peer.offer()))
+    await sink.until(lambda s: bool(s.ends))
+    assert sink.ends == [EndReason.INTERNAL_ERROR]
+    await receiver.close()
+    await peer.close()
+    await encoded.aclose()
     await nothing_left()
 
 

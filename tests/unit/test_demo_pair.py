@@ -138,7 +138,7 @@ def test_clips_with_late_sound_lend_their_pictures_only(recorded: Path, tmp_path
     flat_clip(folder / "grid_d_0.mp4", 90, 300.0, 6.0)
     late.append(f"grid_d_0.mp4,real,grid_d,6.0,good,{lines[1].split(',')[-1]}")
     manifest.write_text("\n".join(late))
-    cast = choose_cast(folder, 200)
+    cast = choose_cast(folder)
     assert {clip.path.name[:6] for clip in cast.genuine_clips + cast.caller_clips} == {"grid_b", "grid_d"}
     assert {clip.path.name[:6] for clip in cast.intruder_clips} == {"grid_a"}
 
@@ -148,7 +148,7 @@ def test_broken_and_missing_clips_are_left_out(recorded: Path, tmp_path: Path) -
     (folder / "grid_a_0.mp4").write_bytes(b"not a film")
     (folder / "grid_a_1.mp4").write_bytes(b"")
     (folder / "grid_a_2.mp4").unlink()
-    played = list(choose_cast(folder, 100).genuine(100))
+    played = list(choose_cast(folder).genuine(100))
     assert len(played) == 100
     np.testing.assert_allclose([picture.mean() for picture, _ in played], SPEAKER_SHADES["grid_a"], atol=8)
 

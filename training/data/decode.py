@@ -19,9 +19,7 @@ from realtime.timebase import (
     NS_PER_MS,
     NS_PER_S,
     SAMPLE_RATE_HZ,
-    TICK_NS,
     sample_at,
-    sample_time_ns,
     tick_time_ns,
 )
 from realtime.types import Float32, GapReason, UInt8, VideoFrame, read_only

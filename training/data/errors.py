@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from engines.errors import SeamwatchError
+from training.errors import TrainingError
 
 
-class DatasetError(SeamwatchError):
+class DatasetError(TrainingError):
     """A data set, its table or a folder of prepared clips cannot be used."""
 
 

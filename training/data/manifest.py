@@ -77,7 +77,11 @@ def read_manifest(path: Path) -> list[Clip]:
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
     missing = [name for name in REQUIRED_COLUMNS if name not in columns]
     known = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
-    wrong = [name or "(no name)" for index, name in enumerate(columns) if name not in known or name in columns[:index]]
+    wrong = [
+        name or "(no name)"
+        for index, name in enumerate(columns)
+        if name not in known or name in columns[:index]
+    ]
     problems = []
     if missing:
         problems.append(f"lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
@@ -86,7 +90,7 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
     if problems:
         raise DatasetError(
             f"The manifest {path} {' and '.join(problems)}.",
-            fix=f"Use the columns {', '.join(REQUIRED_COLUMNS)} and, as you like, {', '.join(OPTIONAL_COLUMNS)}.",
+            fix=f"Use the columns {', '.join(REQUIRED_COLUMNS)}; {', '.join(OPTIONAL_COLUMNS)} may follow.",
         )
 
 
@@ -95,12 +99,14 @@ def _clip(path: Path, line: int, row: Mapping[str | None, str | None]) -> Clip:
     if None in row or None in row.values():
         raise DatasetError(f"{where}: the row has another number of cells than the header.", fix="Repair it.")
     cells = {name: (value or "").strip() for name, value in row.items() if name is not None}
-    for name in ("file", "speaker"):
-        if not cells[name]:
-            raise DatasetError(f"{where}: the column {name} is empty.", fix="Fill it in.")
+    for column in ("file", "speaker"):
+        if not cells[column]:
+            raise DatasetError(f"{where}: the column {column} is empty.", fix="Fill it in.")
     name = Path(cells["file"])
     if name.is_absolute() or ".." in name.parts:
-        raise DatasetError(f"{where}: the file {name} lies outside the manifest's folder.", fix="Move it there.")
+        raise DatasetError(
+            f"{where}: the file {name} lies outside the manifest's folder.", fix="Move it there."
+        )
     label = _label(where, cells["label"])
     same_speaker = _SAME_SPEAKER.search(cells.get("note", ""))
     repository, inner = cells["source_repository"], cells["path_in_repository"]
@@ -146,7 +152,9 @@ def _number(where: str, cells: Mapping[str, str], column: str) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise DatasetError(f"{where}: the {column} {text!r} is not a number >= 0.", fix="Write one or nothing.")
+        raise DatasetError(
+            f"{where}: the {column} {text!r} is not a number >= 0.", fix="Write one or nothing."
+        )
     return value
 
 

@@ -67,7 +67,9 @@ class PreparedClip:
         }
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
-                raise ValueError(f"{name} of {self.clip.name} has shape {getattr(self, name).shape}, not {shape}")
+                raise ValueError(
+                    f"{name} of {self.clip.name} has shape {getattr(self, name).shape}, not {shape}"
+                )
 
     @property
     def key(self) -> str:

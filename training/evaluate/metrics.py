@@ -44,9 +44,7 @@ class Ranking:
         if not len(self._order):
             return np.zeros(0), np.zeros(0)
         weight = (
-            np.ones(len(self._order))
-            if weights is None
-            else np.asarray(weights, np.float64)[self._order]
+            np.ones(len(self._order)) if weights is None else np.asarray(weights, np.float64)[self._order]
         )
         fakes = np.add.reduceat(np.where(self._fake, weight, 0.0), self._starts)
         genuine = np.add.reduceat(np.where(self._fake, 0.0, weight), self._starts)

@@ -67,9 +67,7 @@ def typicality(statistics: npt.ArrayLike, reference: npt.ArrayLike, rule: Rule =
     surprise = -np.log(p_values)
     evidence = surprise.sum(axis=1) if rule == "sum" else surprise.max(axis=1)
     at_least = np.count_nonzero(evidence >= evidence[0] - 1e-12)
-    return Typicality(
-        p_values=p_values[0], evidence=float(evidence[0]), p_value=at_least / len(evidence)
-    )
+    return Typicality(p_values=p_values[0], evidence=float(evidence[0]), p_value=at_least / len(evidence))
 
 
 def two_sided_ranks(members: npt.ArrayLike) -> Float64:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
+from av.container import InputContainer, OutputContainer
 
 from realtime.encoders.speech import SpeechDetector
 from realtime.errors import MediaError
-from realtime.timebase import NS_PER_S, SAMPLE_RATE_HZ, TICK_NS, sample_time_ns
+from realtime.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ, TICK_NS, sample_time_ns
+from realtime.types import UInt8
 
 Quality = Literal["as-is", "hq", "lq"]
 
@@ -25,6 +26,9 @@ CRF: dict[Quality, str] = {"as-is": "12", "hq": "23", "lq": "40"}
 LQ_AUDIO_RATE_HZ = 16_000
 LQ_AUDIO_BIT_RATE = 64_000
 SPEECH_THRESHOLD = 0.5
+DEFAULT_FRAME_RATE = 25
+MILLISECOND = Fraction(1, 1000)
+#: Part of the name of every variant; raised when variants come out differently.
 VARIANT_VERSION = 1
 
 
@@ -44,14 +48,17 @@ def speech_onset_ns(path: Path, detector: SpeechDetector) -> int | None:
             if not container.streams.audio:
                 return None
             resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-            offset_ns = _offset_ns(container, container.streams.audio[0])
-            for frame in (*_decoded(container, "audio"), None):
-                for resampled in resampler.resample(frame):
-                    samples = resampled.to_ndarray()[0].astype(np.float32)
-                    for start, _, probability in detector.push(next_sample, samples):
-                        if probability >= SPEECH_THRESHOLD:
-                            return (sample_time_ns(start) + offset_ns) // TICK_NS * TICK_NS
-                    next_sample += len(samples)
+            zero_ns = _container_start_ns(container)
+            first_ns: int | None = None
+            for packet in container.demux(container.streams.audio[0]):
+                for frame in _decode(packet):
+                    first_ns = _time_ns(frame) - zero_ns if first_ns is None else first_ns
+                    for resampled in resampler.resample(frame):
+                        samples = resampled.to_ndarray()[0].astype(np.float32)
+                        for start, _, probability in detector.push(next_sample, samples):
+                            if probability >= SPEECH_THRESHOLD:
+                                return max(0, first_ns + sample_time_ns(start)) // TICK_NS * TICK_NS
+                        next_sample += len(samples)
     except (av.FFmpegError, OSError) as error:
         raise _unreadable(path) from error
     return None
@@ -76,7 +83,7 @@ def make_variant(source: Path, target: Path, quality: Quality, start_ns: int = 0
     partial = target.with_name(f".{target.stem}.{os.getpid()}.mkv")
     try:
         with av.open(source) as reader, av.open(partial, "w", format="matroska") as writer:
-            _transcode(reader, writer, quality, start_ns)
+            _transcode(reader, writer, quality, start_ns, _first_picture(source))
         partial.replace(target)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _unreadable(source) from error
@@ -86,75 +93,167 @@ def make_variant(source: Path, target: Path, quality: Quality, start_ns: int = 0
 
 
 def _transcode(
-    reader: av.container.InputContainer,
-    writer: av.container.OutputContainer,
+    reader: InputContainer,
+    writer: OutputContainer,
     quality: Quality,
     start_ns: int,
+    first: av.VideoFrame | None,
 ) -> None:
-    video_in = reader.streams.video[0] if reader.streams.video else None
-    audio_in = reader.streams.audio[0] if reader.streams.audio else None
-    copied = audio_in is not None and quality != "lq" and start_ns == 0
-    video = None if video_in is None else _VideoTrack(reader, writer, video_in, CRF[quality], start_ns)
-    copy_to = writer.add_stream_from_template(audio_in) if copied and audio_in is not None else None
-    audio = None
-    if audio_in is not None and not copied:
-        audio = _AudioTrack(reader, writer, audio_in, low_quality=quality == "lq", start_ns=start_ns)
-    for packet in reader.demux([stream for stream in (video_in, audio_in) if stream is not None]):
-        if packet.stream is audio_in and copy_to is not None:
-            if packet.dts is not None:
-                offset = round(_container_start_ns(reader) / NS_PER_S / packet.time_base)
-                packet.pts = None if packet.pts is None else packet.pts - offset
-                packet.dts -= offset
-                packet.stream = copy_to
-                writer.mux(packet)
-            continue
-        track = video if packet.stream is video_in else audio
-        if track is not None:
-            with suppress(av.error.InvalidDataError):
-                for frame in packet.decode():
-                    track.push(frame)
-    for track in (video, audio):
-        if track is not None:
-            track.close()
+    zero_ns = _container_start_ns(reader)
+    sources: list[av.VideoStream | av.AudioStream] = []
+    tracks: dict[int, _VideoTrack | _AudioTrack | _CopiedTrack] = {}
+    if first is not None:
+        video = reader.streams.video[0]
+        rate = video.average_rate or video.guessed_rate or Fraction(DEFAULT_FRAME_RATE)
+        sources.append(video)
+        tracks[video.index] = _VideoTrack(writer, first, rate, CRF[quality], zero_ns + start_ns)
+    if reader.streams.audio:
+        audio = reader.streams.audio[0]
+        sources.append(audio)
+        if quality != "lq" and start_ns == 0:
+            tracks[audio.index] = _CopiedTrack(writer, audio, zero_ns)
+        else:
+            tracks[audio.index] = _AudioTrack(writer, audio, quality == "lq", zero_ns + start_ns)
+    for packet in reader.demux(sources):
+        tracks[packet.stream.index].take(packet)
+    for track in tracks.values():
+        track.close()
 
 
 class _VideoTrack:
+    """Upright pictures of even size, each at its own time."""
+
     def __init__(
-        self,
-        reader: av.container.InputContainer,
-        writer: av.container.OutputContainer,
-        source: av.VideoStream,
-        crf: str,
-        start_ns: int,
+        self, writer: OutputContainer, first: av.VideoFrame, rate: Fraction, crf: str, start_ns: int
     ) -> None:
         self._writer = writer
-        self._start_ns = start_ns + _container_start_ns(reader)
-        self._rate = source.average_rate or source.guessed_rate or Fraction(25)
-        self._crf = crf
-        self._stream: av.VideoStream | None = None
+        self._start_ns = start_ns
+        height, width = _upright(first).shape[:2]
+        self._stream = writer.add_stream("libx264", rate=rate, options={"crf": crf})
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.time_base = self._stream.codec_context.time_base = MILLISECOND
+        self._stream.codec_context.thread_count = 1
         self._last_pts = -1
 
-    def push(self, frame: av.VideoFrame) -> None:
-        time_ns = _time_ns(frame) - self._start_ns
-        if time_ns < 0:
-            return
-        image = frame.to_ndarray(format="rgb24")
-        turned = np.rot90(image, round(frame.rotation / 90) % 4)
-        height, width = turned.shape[0] // 2 * 2, turned.shape[1] // 2 * 2
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(turned[:height, :width]), format="rgb24")
-        if self._stream is None:
-            self._stream = self._writer.add_stream("libx264", rate=self._rate, options={"crf": self._crf})
-            self._stream.width, self._stream.height = width, height
-            self._stream.pix_fmt = "yuv420p"
-            self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, 1000)
-            self._stream.codec_context.thread_count = 1
-        pts = round(time_ns / 1e6)
-        if pts <= self._last_pts:
-            return
-        self._last_pts = picture.pts = pts
-        picture.time_base = Fraction(1, 1000)
-        self._writer.mux(self._stream.encode(picture.reformat(format="yuv420p")))
+    def take(self, packet: av.Packet[Any]) -> None:
+        for frame in _decode(packet):
+            if isinstance(frame, av.VideoFrame):
+                self._push(frame)
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._writer.mux(self._stream.encode(None))
+        self._writer.mux(self._stream.encode(None))
+
+    def _push(self, frame: av.VideoFrame) -> None:
+        pts = round((_time_ns(frame) - self._start_ns) / NS_PER_MS)
+        if pts <= self._last_pts:
+            return
+        picture = av.VideoFrame.from_ndarray(_upright(frame), format="rgb24").reformat(
+            width=self._stream.width, height=self._stream.height, format="yuv420p"
+        )
+        self._last_pts = picture.pts = pts
+        picture.time_base = MILLISECOND
+        self._writer.mux(self._stream.encode(picture))
+
+
+class _AudioTrack:
+    """Audio from the start on, decoded and encoded anew."""
+
+    def __init__(
+        self, writer: OutputContainer, source: av.AudioStream, low_quality: bool, start_ns: int
+    ) -> None:
+        self._writer = writer
+        self._start_ns = start_ns
+        layout = source.codec_context.layout.name
+        self._rate_hz = LQ_AUDIO_RATE_HZ if low_quality else source.codec_context.sample_rate
+        self._stream = writer.add_stream("aac" if low_quality else "flac", rate=self._rate_hz, layout=layout)
+        if low_quality:
+            self._stream.codec_context.bit_rate = LQ_AUDIO_BIT_RATE
+        self._layout = layout
+        self._resampler = AudioResampler(format="s16", layout=layout, rate=self._rate_hz)
+        self._next_sample: int | None = None
+
+    def take(self, packet: av.Packet[Any]) -> None:
+        for frame in _decode(packet):
+            if isinstance(frame, av.AudioFrame):
+                if self._next_sample is None:
+                    self._next_sample = round((_time_ns(frame) - self._start_ns) * self._rate_hz / NS_PER_S)
+                self._push(frame)
+
+    def close(self) -> None:
+        if self._next_sample is not None:
+            self._push(None)
+        self._writer.mux(self._stream.encode(None))
+
+    def _push(self, frame: av.AudioFrame | None) -> None:
+        for resampled in self._resampler.resample(frame):
+            first_sample = self._next_sample or 0
+            self._next_sample = first_sample + resampled.samples
+            skipped = max(0, -first_sample)
+            if skipped >= resampled.samples:
+                continue
+            channels = resampled.layout.nb_channels
+            samples = resampled.to_ndarray()[:, skipped * channels :]
+            cut = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="s16", layout=self._layout)
+            cut.sample_rate = self._rate_hz
+            cut.pts = first_sample + skipped
+            cut.time_base = Fraction(1, self._rate_hz)
+            self._writer.mux(self._stream.encode(cut))
+
+
+class _CopiedTrack:
+    """Audio packets as they are."""
+
+    def __init__(self, writer: OutputContainer, source: av.AudioStream, zero_ns: int) -> None:
+        self._writer = writer
+        self._stream = writer.add_stream_from_template(source)
+        self._zero_ns = zero_ns
+
+    def take(self, packet: av.Packet[Any]) -> None:
+        if packet.dts is None or packet.time_base is None:
+            return
+        zero = round(Fraction(self._zero_ns, NS_PER_S) / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - zero
+        packet.dts -= zero
+        packet.stream = self._stream
+        self._writer.mux(packet)
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def _first_picture(path: Path) -> av.VideoFrame | None:
+    with av.open(path) as container:
+        if not container.streams.video:
+            return None
+        for packet in container.demux(container.streams.video[0]):
+            for frame in _decode(packet):
+                if isinstance(frame, av.VideoFrame):
+                    return frame
+    return None
+
+
+def _decode(packet: av.Packet[Any]) -> list[Any]:
+    """Decode a packet; a damaged one gives nothing, as in the live pipeline."""
+    try:
+        return list(packet.decode())
+    except av.error.InvalidDataError:
+        return []
+
+
+def _upright(frame: av.VideoFrame) -> UInt8:
+    turned = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+    height, width = turned.shape[0] // 2 * 2, turned.shape[1] // 2 * 2
+    return np.ascontiguousarray(turned[:height, :width])
+
+
+def _time_ns(frame: av.VideoFrame | av.AudioFrame) -> int:
+    return int((frame.pts or 0) * (frame.time_base or 0) * NS_PER_S)
+
+
+def _container_start_ns(container: InputContainer) -> int:
+    return (container.start_time or 0) * NS_PER_S // av.time_base
+
+
+def _unreadable(path: Path) -> MediaError:
+    return MediaError(f"{path} cannot be re-encoded.", fix="Check that the file plays elsewhere.")

@@ -38,8 +38,8 @@ class Profile:
     video_options: Mapping[str, str] = field(default_factory=dict)
     video_bit_rate: int | None = None
     audio_codec: str = "aac"
-    audio_rate_hz: int = 48_000
-    audio_bit_rate: int = 64_000
+    audio_rate_hz: int = 16_000
+    audio_bit_rate: int = 48_000
     frame_rate: int = FRAME_RATE_HZ
     freezes: bool = False
 
@@ -66,17 +66,16 @@ _LIVE_VP8: Final = {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
     for profile in (
-        Profile(name="clean", video_options=_constant_quality(17), audio_bit_rate=128_000),
+        Profile(name="clean", video_options=_constant_quality(17), audio_bit_rate=64_000),
         Profile(name="hq", video_options=_constant_quality(23)),
-        Profile(
-            name="lq", video_options=_constant_quality(40), audio_rate_hz=16_000, audio_bit_rate=32_000
-        ),
+        Profile(name="lq", video_options=_constant_quality(40), audio_bit_rate=24_000),
         Profile(
             name="call_1000k",
             container=".mkv",
             video_options=_LIVE_H264,
             video_bit_rate=1_000_000,
             audio_codec="libopus",
+            audio_rate_hz=48_000,
             audio_bit_rate=32_000,
         ),
         Profile(
@@ -86,6 +85,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             video_options=_LIVE_VP8,
             video_bit_rate=300_000,
             audio_codec="libopus",
+            audio_rate_hz=48_000,
             audio_bit_rate=24_000,
         ),
         Profile(
@@ -94,6 +94,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             video_options=_LIVE_H264,
             video_bit_rate=100_000,
             audio_codec="libopus",
+            audio_rate_hz=48_000,
             audio_bit_rate=16_000,
         ),
         Profile(name="freeze", video_options=_constant_quality(23), freezes=True),

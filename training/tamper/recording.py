@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
-import av
 import cv2
 import numpy as np
 
 from realtime.errors import MediaError
-from realtime.timebase import FRAME_RATE_HZ
+from realtime.timebase import FRAME_RATE_HZ, SAMPLES_PER_TICK
 from realtime.types import Float32, UInt8, read_only
-
-AUDIO_RATE_HZ: Final = 48_000
-SAMPLES_PER_FRAME: Final = AUDIO_RATE_HZ // FRAME_RATE_HZ
-
-_DEFAULT_FRAME_RATE: Final = 25
-_HOLE_S: Final = 0.02
+from training.data.decode import read_pictures, read_sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +23,7 @@ class Recording:
     Attributes:
         name: What the ground truth calls it, usually the file name.
         frames: T pictures at 25 fps, uint8 RGB, shape (height, width, 3), all of one even size.
-        audio: float32, shape (T * 1920,): mono at 48 kHz, in [-1, 1].
+        audio: float32, shape (T * 640,): mono at 16 kHz, in [-1, 1].
         cuts: Ticks at which another scene starts, in order; the first is 0.
     """
 
@@ -65,7 +59,7 @@ class Recording:
         return replace(
             self,
             frames=self.frames[first_tick:end_tick],
-            audio=self.audio[first_tick * SAMPLES_PER_FRAME : end_tick * SAMPLES_PER_FRAME],
+            audio=self.audio[first_tick * SAMPLES_PER_TICK : end_tick * SAMPLES_PER_TICK],
             cuts=(0, *inner),
         )
 
@@ -73,7 +67,7 @@ class Recording:
 def read_recording(
     path: Path, *, max_seconds: float | None = None, max_width_px: int | None = None
 ) -> Recording:
-    """Read a clip; time zero is its first picture, and each tick shows the picture nearest in time.
+    """Read a clip; on the grid that the monitor uses.
 
     Args:
         path: Any container and codec that FFmpeg reads.
@@ -85,24 +79,11 @@ def read_recording(
     """
     if not path.is_file():
         raise MediaError(f"{path} is not a file.", fix="Check the path.")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video or not container.streams.audio:
-                raise MediaError(
-                    f"{path} lacks a video or an audio track.", fix="Use a clip with picture and sound."
-                )
-            decoded = list(container.decode(video=0, audio=0))
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path} cannot be decoded.", fix="Check that it plays elsewhere.") from error
-    pictures = [frame for frame in decoded if isinstance(frame, av.VideoFrame) and frame.time is not None]
-    blocks = [frame for frame in decoded if isinstance(frame, av.AudioFrame) and frame.time is not None]
-    if not pictures or not blocks:
-        raise MediaError(f"{path} holds no decodable picture or sound.", fix="Check that it plays elsewhere.")
-    start_s = min(_time_s(frame) for frame in pictures)
-    frames = _frames_on_grid(pictures, start_s, max_seconds, max_width_px)
-    return Recording(
-        name=path.name, frames=frames, audio=_audio_from(blocks, start_s, len(frames) * SAMPLES_PER_FRAME)
-    )
+    max_ticks = None if max_seconds is None else max(1, round(max_seconds * FRAME_RATE_HZ))
+    frames = _pictures(path, max_ticks, max_width_px)
+    if not frames:
+        raise MediaError(f"No picture of {path} can be decoded.", fix="Check that the file plays elsewhere.")
+    return Recording(name=path.name, frames=frames, audio=_sound(path, len(frames) * SAMPLES_PER_TICK))
 
 
 def join(name: str, recordings: Iterable[Recording], *, max_ticks: int) -> Recording:
@@ -128,35 +109,30 @@ def join(name: str, recordings: Iterable[Recording], *, max_ticks: int) -> Recor
     return whole.part(0, min(max_ticks, whole.ticks))
 
 
-def _time_s(frame: av.VideoFrame | av.AudioFrame) -> float:
-    return float(frame.time or 0.0)
+def _pictures(path: Path, max_ticks: int | None, max_width_px: int | None) -> list[UInt8]:
+    """Return the picture of every tick; one that is missing is filled by its neighbour."""
+    frames: list[UInt8] = []
+    missing_at_start = 0
+    shown: UInt8 | None = None
+    scaled: UInt8 | None = None
+    for picture in itertools.islice(read_pictures(path), max_ticks):
+        if picture.image is not None and picture.image is not shown:
+            shown, scaled = picture.image, _even(picture.image, max_width_px)
+        if scaled is None:
+            missing_at_start += 1
+        else:
+            frames.append(scaled)
+    return [frames[0]] * missing_at_start + frames if frames else []
 
 
-def _frames_on_grid(
-    pictures: Sequence[av.VideoFrame], start_s: float, max_seconds: float | None, max_width_px: int | None
-) -> list[UInt8]:
-    ordered = sorted(pictures, key=_time_s)
-    times_s = np.array([_time_s(frame) for frame in ordered]) - start_s
-    typical_s = float(np.median(np.diff(times_s))) if len(ordered) > 1 else 1 / _DEFAULT_FRAME_RATE
-    ticks = max(1, round((float(times_s[-1]) + typical_s) * FRAME_RATE_HZ))
-    if max_seconds is not None:
-        ticks = min(ticks, max(1, round(max_seconds * FRAME_RATE_HZ)))
-    borders_s = (times_s[1:] + times_s[:-1]) / 2
-    chosen = np.searchsorted(borders_s, np.arange(ticks) / FRAME_RATE_HZ, side="right")
-    converted = {index: _upright_rgb(ordered[index], max_width_px) for index in np.unique(chosen)}
-    size = converted[chosen[0]].shape[1], converted[chosen[0]].shape[0]
-    return [_fitted(converted[index], size) for index in chosen]
-
-
-def _upright_rgb(frame: av.VideoFrame, max_width_px: int | None) -> UInt8:
-    """Convert a picture; odd sides lose a line, since the codecs need even ones."""
-    rgb = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
-    height, width = rgb.shape[:2]
+def _even(image: UInt8, max_width_px: int | None) -> UInt8:
+    """Scale a wide picture down, and cut odd sides, since the codecs need even ones."""
+    height, width = image.shape[:2]
     if max_width_px is not None and width > max_width_px:
         size = max_width_px // 2 * 2, round(height * max_width_px / width / 2) * 2
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-        height, width = rgb.shape[:2]
-    return read_only(np.ascontiguousarray(rgb[: height // 2 * 2, : width // 2 * 2], dtype=np.uint8))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        height, width = image.shape[:2]
+    return read_only(np.ascontiguousarray(image[: height // 2 * 2, : width // 2 * 2]))
 
 
 def _fitted(frame: UInt8, size: tuple[int, int]) -> UInt8:
@@ -173,26 +149,10 @@ def _fitted(frame: UInt8, size: tuple[int, int]) -> UInt8:
     return read_only(np.asarray(padded, np.uint8))
 
 
-def _audio_from(blocks: Sequence[av.AudioFrame], start_s: float, samples: int) -> Float32:
-    """Place decoded sound on the timeline; holes become silence."""
-    audio = np.zeros(samples, np.float32)
-    run: list[av.AudioFrame] = []
-    run_end_s = 0.0
-    for block in blocks:
-        if run and abs(_time_s(block) - run_end_s) > _HOLE_S:
-            _place(audio, run, start_s)
-            run, run_end_s = [], 0.0
-        run_end_s = (run_end_s if run else _time_s(block)) + block.samples / block.sample_rate
-        run.append(block)
-    _place(audio, run, start_s)
-    return read_only(audio)
-
-
-def _place(audio: Float32, run: Sequence[av.AudioFrame], start_s: float) -> None:
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE_HZ)
-    parts = [part for block in run for part in resampler.resample(block)] + resampler.resample(None)
-    sound = np.concatenate([np.asarray(part.to_ndarray(), np.float32).reshape(-1) for part in parts])
-    first = round((_time_s(run[0]) - start_s) * AUDIO_RATE_HZ)
-    begin, end = max(0, first), min(len(audio), first + len(sound))
-    if begin < end:
-        audio[begin:end] = np.clip(np.nan_to_num(sound[begin - first : end - first]), -1.0, 1.0)
+def _sound(path: Path, samples: int) -> Float32:
+    """Return the sound as one array; holes are silence."""
+    sound = np.zeros(samples, np.float32)
+    for segment in read_sound(path):
+        part = sound[segment.start_sample : segment.end_sample]
+        part[:] = segment.samples[: len(part)]
+    return read_only(sound)

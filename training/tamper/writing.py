@@ -15,11 +15,11 @@ import av
 import numpy as np
 
 from realtime.errors import MediaError
+from realtime.timebase import SAMPLE_RATE_HZ
 from realtime.types import Float32, UInt8
 from training.tamper.compression import Profile
-from training.tamper.recording import AUDIO_RATE_HZ
 
-_BLOCK_SAMPLES = AUDIO_RATE_HZ // 10
+_BLOCK_SAMPLES = SAMPLE_RATE_HZ // 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,20 @@ def write_recording(
     Args:
         outputs: At least one.
         frames: ``ticks`` pictures at 25 fps, uint8 RGB, shape (height, width, 3), of one even size.
-        audio: float32, shape (ticks * 1920,), 48 kHz.
+        audio: float32, shape (ticks * 640,), 16 kHz.
         ticks: Number of pictures.
 
     Raises:
         MediaError: If a file cannot be written or an encoder fails.
     """
     with ExitStack() as stack:
-        encoders = [_VideoEncoder(stack.enter_context(_opened(output.path)), output, ticks) for output in outputs]
-        sounds = [_AudioEncoder(encoder.container, output.profile) for encoder, output in zip(encoders, outputs, strict=True)]
+        encoders = [
+            _VideoEncoder(stack.enter_context(_opened(output.path)), output, ticks) for output in outputs
+        ]
+        sounds = [
+            _AudioEncoder(encoder.container, output.profile)
+            for encoder, output in zip(encoders, outputs, strict=True)
+        ]
         for tick, frame in enumerate(frames):
             for encoder in encoders:
                 encoder.push(tick, frame)
@@ -68,7 +73,7 @@ def write_with_video_of(control: Path, output: Output, audio: Float32) -> None:
     Args:
         control: A file written through the same profile.
         output: Where to.
-        audio: float32, 48 kHz.
+        audio: float32, 16 kHz.
 
     Raises:
         MediaError: If a file cannot be read or written.
@@ -84,7 +89,9 @@ def write_with_video_of(control: Path, output: Output, audio: Float32) -> None:
                     container.mux(packet)
             sound.encode(audio)
     except av.error.FFmpegError as error:
-        raise MediaError(f"The pictures of {control} cannot be copied.", fix="Write that file again.") from error
+        raise MediaError(
+            f"The pictures of {control} cannot be copied.", fix="Write that file again."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -96,7 +103,8 @@ def _opened(path: Path) -> Iterator[av.container.OutputContainer]:
         partial.replace(path)
     except (OSError, av.error.FFmpegError) as error:
         raise MediaError(
-            f"{path} cannot be written: {error}.", fix="Choose a folder with free space that you may write to."
+            f"{path} cannot be written: {error}.",
+            fix="Choose a folder with free space that you may write to.",
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -112,7 +120,6 @@ class _VideoEncoder:
         self._schedule = profile.schedule(ticks, output.seed)
         self._time_base = Fraction(1, profile.frame_rate)
         self._next = 0
-        self._held: dict[int, av.VideoFrame] = {}
         self._stream = cast(
             av.VideoStream,
             container.add_stream(
@@ -128,12 +135,13 @@ class _VideoEncoder:
         """Take the picture of the next tick."""
         if tick == 0:
             self._stream.height, self._stream.width = image.shape[:2]
-        while self._next < len(self._schedule) and self._schedule[self._next] <= tick:
-            shown = self._schedule[self._next]
-            if shown == tick:
-                self._held = {tick: av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(format="yuv420p")}
-            frame = self._held[shown]
-            frame.pts, frame.time_base = self._next, self._time_base
+        if self._next >= len(self._schedule) or self._schedule[self._next] != tick:
+            return
+        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame = rgb.reformat(format="yuv420p")
+        frame.time_base = self._time_base
+        while self._next < len(self._schedule) and self._schedule[self._next] == tick:
+            frame.pts = self._next
             self.container.mux(self._stream.encode(frame))
             self._next += 1
 
@@ -157,12 +165,14 @@ class _AudioEncoder:
     def encode(self, audio: Float32) -> None:
         """Encode all of it."""
         stream = self._stream
-        resampler = av.AudioResampler(format=stream.codec_context.format.name, layout="mono", rate=self._rate_hz)
+        resampler = av.AudioResampler(
+            format=stream.codec_context.format.name, layout="mono", rate=self._rate_hz
+        )
         for first in range(0, len(audio), _BLOCK_SAMPLES):
             block = np.ascontiguousarray(audio[None, first : first + _BLOCK_SAMPLES])
             frame = av.AudioFrame.from_ndarray(block, format="flt", layout="mono")
-            frame.sample_rate, frame.pts = AUDIO_RATE_HZ, first
-            frame.time_base = Fraction(1, AUDIO_RATE_HZ)
+            frame.sample_rate, frame.pts = SAMPLE_RATE_HZ, first
+            frame.time_base = Fraction(1, SAMPLE_RATE_HZ)
             for part in resampler.resample(frame):
                 self._container.mux(stream.encode(part))
         for part in resampler.resample(None):

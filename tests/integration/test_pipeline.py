@@ -1,0 +1,163 @@
+"""The pipeline in virtual time, with engines that answer at once: memory, gaps, missing media."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from realtime.config import MonitorConfig
+from realtime.encoders.baseline import BaselineAudioEncoder, BaselineVisualEncoder
+from realtime.encoders.speech import SpeechDetector
+from realtime.pipeline import ParticipantPipeline, WindowResult
+from realtime.timebase import SAMPLES_PER_TICK, sample_time_ns, tick_time_ns
+from realtime.types import (
+    AudioFrame,
+    Embedding,
+    FaceFrame,
+    FaceReason,
+    GapReason,
+    MediaGap,
+    ScoreStatus,
+    TimeSpan,
+    Verdict,
+    VideoFrame,
+    Window,
+)
+from tests.support.evidence import footprint, unit
+
+PICTURE = np.zeros((2, 2, 3), np.uint8)
+CROP = np.zeros((112, 112, 3), np.uint8)
+
+
+class SpeakingFace:
+    """Stands in for the face analyzer: every picture shows a face whose mouth follows a fixed noise."""
+
+    def __init__(self, *_: object) -> None:
+        self._heights = 0.4 + 0.1 * np.random.default_rng(0).normal(size=997)
+
+    def push(self, frame: VideoFrame) -> list[FaceFrame]:
+        if frame.image is None:
+            return [FaceFrame(tick=frame.tick, reason=FaceReason.NO_PICTURE)]
+        lips = np.zeros((40, 2), np.float32)
+        lips[:20, 1] = np.linspace(0, self._heights[frame.tick % 997], 20)
+        crop = CROP if frame.tick % 10 == 0 else None
+        return [FaceFrame(tick=frame.tick, reason=None, track_id=1, lips=lips, identity_crop=crop)]
+
+    def flush(self) -> list[FaceFrame]:
+        return []
+
+    def set_stride(self, stride: int) -> None:
+        """Analyse everything all the same."""
+
+
+class SteadyIdentity:
+    """Always the same person, a little noisy."""
+
+    id = "steady"
+    dimension = 16
+
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(1)
+
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        return unit(np.ones((len(crops), 16)) + 0.2 * self._rng.normal(size=(len(crops), 16)))
+
+    def pool(self, window: Window) -> Embedding | None:
+        if not len(window.identity_embeddings):
+            return None
+        return Embedding(
+            window_index=window.index,
+            span=window.span,
+            vector=unit(window.identity_embeddings.mean(axis=0)),
+            engine_id=self.id,
+        )
+
+
+class TalkingEngine:
+    """A speech detector that always hears speech."""
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {"output": np.full((1, 1), 0.9, np.float32), "stateN": inputs["state"]}
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> ParticipantPipeline:
+    monkeypatch.setattr("realtime.pipeline.FaceAnalyzer", SpeakingFace)
+    config = MonitorConfig()
+    encoders = SimpleNamespace(
+        engines=SimpleNamespace(detector=None, landmarks=None),
+        identity=SteadyIdentity(),
+        visual=BaselineVisualEncoder(config.scoring.min_face_ratio),
+        audio=BaselineAudioEncoder(config.windows.band_ticks, config.scoring.min_audio_ratio),
+        speech_detector=lambda: SpeechDetector(TalkingEngine()),
+    )
+    return ParticipantPipeline(encoders, config)
+
+
+def push(
+    pipeline: ParticipantPipeline, ticks: range, *, video: bool = True, audio: bool = True
+) -> list[WindowResult]:
+    """Push a call tick by tick."""
+    rng = np.random.default_rng(ticks.start)
+    results: list[WindowResult] = []
+    for tick in ticks:
+        if video:
+            results += pipeline.push_video([VideoFrame(tick=tick, image=PICTURE)])
+        if audio:
+            start = sample_time_ns(tick * SAMPLES_PER_TICK)
+            samples = (rng.normal(size=SAMPLES_PER_TICK) * 10 ** rng.uniform(-3, -1)).astype(np.float32)
+            results += pipeline.push_audio([AudioFrame(start_ns=start, samples=samples)])
+    return results
+
+
+def gap(track: str, ticks: range, reason: GapReason) -> MediaGap:
+    return MediaGap(
+        track=track,
+        span=TimeSpan(start_ns=tick_time_ns(ticks.start), end_ns=tick_time_ns(ticks.stop)),
+        reason=reason,
+    )
+
+
+def test_an_hour_of_call_grows_no_structure(pipeline: ParticipantPipeline) -> None:
+    push(pipeline, range(3_000))
+    before = footprint(pipeline)
+    push(pipeline, range(3_000, 90_000))
+    assert footprint(pipeline) == before
+
+
+def test_windows_come_every_hop_in_order(pipeline: ParticipantPipeline) -> None:
+    results = push(pipeline, range(1_000)) + pipeline.flush()
+    assert [result.window_index for result in results] == list(range(98))
+    assert results[-1].score.status is ScoreStatus.OK
+
+
+def test_a_muted_microphone_ends_in_insufficient_and_recovers(pipeline: ParticipantPipeline) -> None:
+    assert push(pipeline, range(500))[-1].verdict is Verdict.GENUINE
+    silent: list[WindowResult] = []
+    for start in range(500, 1_250, 25):
+        silent += pipeline.push_gap(gap("audio", range(start, start + 25), GapReason.MUTED))
+        silent += push(pipeline, range(start, start + 25), audio=False)
+    assert silent[-1].score.status is ScoreStatus.INSUFFICIENT
+    assert {"no_audio", "muted"} <= set(silent[-1].score.reasons)
+    assert silent[-1].verdict is Verdict.INSUFFICIENT
+    assert push(pipeline, range(1_250, 1_750))[-1].verdict is Verdict.GENUINE
+
+
+def test_a_camera_that_is_off_is_insufficient_and_delays_nothing(pipeline: ParticipantPipeline) -> None:
+    results = push(pipeline, range(500), video=False)
+    assert results[-1].score.time_ns > tick_time_ns(500 - 25 - 32 - 10)
+    assert {result.verdict for result in results} == {Verdict.INSUFFICIENT}
+    assert "no_video" in results[-1].score.reasons
+
+
+def test_overload_is_said_and_never_genuine(pipeline: ParticipantPipeline) -> None:
+    push(pipeline, range(500))
+    pipeline.set_stride(2)
+    degraded = push(pipeline, range(500, 600))
+    assert {result.score.status for result in degraded} == {ScoreStatus.DEGRADED}
+    assert {result.score.reasons for result in degraded} == {("overload",)}
+    assert {result.verdict for result in degraded} == {Verdict.INSUFFICIENT}
+    pipeline.set_stride(1)
+    assert push(pipeline, range(600, 700))[-1].verdict is Verdict.GENUINE
