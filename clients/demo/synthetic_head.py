@@ -181,10 +181,12 @@ def _blend(lit: list[UInt8], lamp: float) -> UInt8:
 
 def _write_caption(picture: UInt8) -> None:
     height = picture.shape[0]
-    scale = height / 480
-    at = (int(10 * scale), int(height - 12 * scale))
-    for shade, thickness in ((20, 3), (235, 1)):
-        colour = (shade, shade, shade)
-        cv2.putText(
-            picture, CAPTION, at, cv2.FONT_HERSHEY_SIMPLEX, 0.6 * scale, colour, thickness, cv2.LINE_AA
-        )
+    scale = 0.55 * height / 480
+    left, baseline = int(0.02 * height), int(0.975 * height)
+    (width, ascent), _ = cv2.getTextSize(CAPTION, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    margin = int(0.012 * height)
+    corner = (left - margin, baseline - ascent - margin)
+    cv2.rectangle(picture, corner, (left + width + margin, baseline + margin), (30, 30, 30), -1)
+    cv2.putText(
+        picture, CAPTION, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, scale, (240, 240, 240), 1, cv2.LINE_AA
+    )

@@ -211,8 +211,9 @@ class WebRtcReceiver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for track in self._tracks.values():
-            track.end()
+        if reason is not EndReason.INTERNAL_ERROR:
+            for track in self._tracks.values():
+                track.end()
         _log.info("ingest_ended", reason=reason.value)
         if self._tracks:
             self._sink.on_end(reason)

@@ -12,8 +12,8 @@ from training.evaluate.clip_statistics import CROSS_STATISTICS, INTRA_STATISTICS
 from training.evaluate.clips import ClipScore
 from training.evaluate.two_sided import Rule, typicality
 
-#: A clip is compared with genuine clips in the same band of speech windows: fewer than the first number, up to
-#: the second, or more. The statistics of one word, of sentences and of a call are not of one distribution.
+#: A clip is compared with genuine clips in the same band of speech windows: fewer than the first number,
+#: fewer than the second, or more. One word, sentences and a call do not share a distribution.
 WINDOW_BANDS = (4, 40)
 
 TWO_SIDED_CHANNELS = {
@@ -38,11 +38,8 @@ def with_two_sided(
             reference so is that clip.
         rule: How the statistics of a channel are combined.
     """
-    tables = {
-        channel: _ReferenceTable(reference_scores, names)
-        for reference_scores in [[score for score in reference if not score.clip.is_fake]]
-        for channel, names in TWO_SIDED_CHANNELS.items()
-    }
+    genuine = [score for score in reference if not score.clip.is_fake]
+    tables = {channel: _ReferenceTable(genuine, names) for channel, names in TWO_SIDED_CHANNELS.items()}
     judged: list[ClipScore] = []
     for score in scores:
         columns = {channel: table.evidence(score, rule) for channel, table in tables.items()}

@@ -5,8 +5,12 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+from engines.errors import SeamwatchError
 from training.evaluate.clips import ClipScore, EvaluationClip
 from training.evaluate.measurement import Measurement
 from training.evaluate.scorer import score_clip
@@ -17,7 +21,20 @@ MakeMeasure = Callable[[], Measure]
 #: Clips handed to each worker ahead of time.
 AHEAD_PER_WORKER = 2
 
-_measure: Measure | None = None
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fault:
+    """A stated error on its way out of a worker; exceptions with keywords cannot be pickled."""
+
+    message: str
+    fix: str
+
+
+class _Worker:
+    """What one process keeps between clips."""
+
+    measure: ClassVar[Measure | None] = None
+    fault: ClassVar[_Fault | None] = None
 
 
 def score_clips(
@@ -36,8 +53,7 @@ def score_clips(
         on_done: Called with each score as it comes, in any order.
 
     Raises:
-        SeamwatchError: Anything but an unreadable clip; the first such error stops the evaluation. What was
-            measured until then is kept by ``make_measure``'s cache.
+        SeamwatchError: Anything but an unreadable clip stops the evaluation.
     """
     if workers == 1:
         return _score_here(clips, make_measure(), on_done)
@@ -45,7 +61,7 @@ def score_clips(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, (make_measure,)) as pool:
         try:
-            pending: dict[Future[ClipScore], int] = {}
+            pending: dict[Future[ClipScore | _Fault], int] = {}
             waiting = iter(enumerate(clips))
             exhausted = False
             while pending or not exhausted:
@@ -56,9 +72,17 @@ def score_clips(
                     else:
                         pending[pool.submit(_score_in_worker, following[1])] = following[0]
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    score = scores[pending.pop(future)] = future.result()
+                    index, result = pending.pop(future), future.result()
+                    if isinstance(result, _Fault):
+                        raise SeamwatchError(result.message, fix=result.fix)
+                    scores[index] = result
                     if on_done is not None:
-                        on_done(score)
+                        on_done(result)
+        except BrokenProcessPool as error:
+            raise SeamwatchError(
+                "A worker was ended from outside, perhaps for want of memory.",
+                fix="Run the same command with fewer --workers; what is measured is kept.",
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -77,11 +101,16 @@ def _score_here(
 
 
 def _start_worker(make_measure: MakeMeasure) -> None:
-    global _measure  # noqa: PLW0603
-    _measure = make_measure()
+    try:
+        _Worker.measure = make_measure()
+    except SeamwatchError as error:
+        _Worker.fault = _Fault(message=error.message, fix=error.fix)
 
 
-def _score_in_worker(clip: EvaluationClip) -> ClipScore:
-    if _measure is None:
-        raise RuntimeError("the worker was not started")
-    return score_clip(clip, _measure)
+def _score_in_worker(clip: EvaluationClip) -> ClipScore | _Fault:
+    if _Worker.measure is None:
+        return _Worker.fault or _Fault(message="A worker did not start.", fix="Use --workers 1.")
+    try:
+        return score_clip(clip, _Worker.measure)
+    except SeamwatchError as error:
+        return _Fault(message=error.message, fix=error.fix)

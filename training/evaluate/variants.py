@@ -193,7 +193,7 @@ class _AudioTrack:
             if skipped >= resampled.samples:
                 continue
             channels = resampled.layout.nb_channels
-            samples = resampled.to_ndarray()[:, skipped * channels :]
+            samples = resampled.to_ndarray()[:, skipped * channels :].astype(np.int16)
             cut = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="s16", layout=self._layout)
             cut.sample_rate = self._rate_hz
             cut.pts = first_sample + skipped

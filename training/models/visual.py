@@ -90,6 +90,7 @@ class MouthEncoder(nn.Module):
         self.place = nn.Conv2d(144, 144, grid_px, groups=144, bias=False)
         self.enter = nn.Sequential(nn.BatchNorm1d(144), nn.Conv1d(144, channels, 1))
         self.time = temporal_stack(channels, hidden, CONTEXT_TICKS - _STEM_FRAMES // 2)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, mouth: Tensor) -> Tensor:
         """Map float (n, F, 64, 64) in [0, 255] to (n, C, F - 2R)."""

@@ -65,8 +65,7 @@ def warp_map(
     area = edge_1[:, 0] * edge_2[:, 1] - edge_1[:, 1] * edge_2[:, 0]
     drawn = np.flatnonzero(np.abs(area) > _MIN_AREA_PX)
     drawn = drawn[np.argsort(-corners[drawn, :, 2].mean(axis=1), kind="stable")]
-    inverse = np.stack([edge_1[drawn], edge_2[drawn]], axis=-1).astype(np.float64)
-    inverse = np.linalg.inv(inverse)
+    inverse = np.linalg.inv(np.stack([edge_1[drawn], edge_2[drawn]], axis=-1).astype(np.float64))
     aim = source[triangles[drawn], :2].astype(np.float64)
     linear = np.stack([aim[:, 1] - aim[:, 0], aim[:, 2] - aim[:, 0]], axis=-1) @ inverse
     shift = aim[:, 0] - (linear @ corners[drawn, 0, :2, None])[..., 0]

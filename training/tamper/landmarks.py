@@ -97,7 +97,7 @@ class LandmarkFinder:
                     run[:] = savgol_filter(run, _POINT_SMOOTHING_TICKS, 2, axis=0)
 
     def _sightings(self, frames: Sequence[UInt8]) -> list[tuple[int, int, Float64]]:
-        """Return first tick, end tick and five points a tick, for each stretch in which a face is followed."""
+        """Return first tick, end tick and five points a tick of each stretch with a followed face."""
         tracker = FaceTracker(self._config)
         seen: dict[int, tuple[list[int], list[Float32]]] = {}
         interval = self._config.detection_interval_ticks
