@@ -126,12 +126,14 @@ class Monitor:
         return Publication(resource_id=resource_id, answer_sdp=answer)
 
     async def restart(self, resource_id: str, fragment: str) -> str:
-        """Add the candidates of a trickle ICE fragment; there is nothing to answer with."""
-        seat = self._seats.get(resource_id)
-        if seat is None:
+        """Refuse: aiortc wants all candidates with the offer and cannot restart ICE."""
+        if resource_id not in self._seats:
             raise SignallingError("There is no such session.", fix="Publish again.", status=404)
-        await seat.receiver.add_candidates(fragment)
-        return ""
+        raise SignallingError(
+            "This monitor supports neither trickle ICE nor ICE restarts.",
+            fix="Send all candidates with the offer, and publish again after a network change.",
+            status=405,
+        )
 
     async def unpublish(self, resource_id: str) -> bool:
         """End a session and wait until what it received is analysed."""

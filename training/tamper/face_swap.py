@@ -17,7 +17,6 @@ from training.tamper.face_mesh import (
     FACE_OVAL,
     Int32,
     eye_distance,
-    onto_head,
     triangulate,
     warp_map,
 )
@@ -28,7 +27,11 @@ _MASK_SIZE: Final = 0.96
 _FEATHER: Final = 0.22
 _EVENNESS: Final = 0.6
 _COLOUR_SMOOTHING_TICKS: Final = 15
+_FOREHEAD: Final = 0.72
 _NOSE_TIP: Final = 4
+_CHIN: Final = 152
+_UPPER_LIDS: Final = (159, 386)
+_LOWER_LIDS: Final = (145, 374)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +81,17 @@ def choose_portrait(recording: Recording, track: LandmarkTrack, *, wanted_turn: 
     points = track.points[ticks]
     openings = lip_opening(normalise_lips(points))
     wrong_mouth = np.abs(openings - np.quantile(openings, open_share))
-    best = int(np.argmin(np.abs(turn(points) - wanted_turn) + 2 * wrong_mouth))
+    lids = _eyes_open(points)
+    shut = np.maximum(0, np.quantile(lids, 0.7) - lids)
+    best = int(np.argmin(np.abs(turn(points) - wanted_turn) + 2 * wrong_mouth + 4 * shut))
     return Portrait(image=recording.frames[int(ticks[best])], points=points[best])
+
+
+def _eyes_open(points: Float32) -> Float32:
+    """Return the mean gap between the eyelids in eye distances; points of shape (n, 468, 3)."""
+    gaps = np.linalg.norm(points[:, list(_UPPER_LIDS), :2] - points[:, list(_LOWER_LIDS), :2], axis=-1).mean(axis=1)
+    units = np.array([eye_distance(face) for face in points], np.float32)
+    return np.asarray(gaps / units, np.float32)
 
 
 class FaceSwap:
@@ -91,10 +103,9 @@ class FaceSwap:
         recording: The recording to alter.
         track: Its landmarks.
         portrait: The other face.
-        shape: How much of the other face's proportions is taken over, in [0, 1].
     """
 
-    def __init__(self, recording: Recording, track: LandmarkTrack, portrait: Portrait, *, shape: float) -> None:
+    def __init__(self, recording: Recording, track: LandmarkTrack, portrait: Portrait) -> None:
         self._recording = recording
         self._track = track
         ticks = track.ticks
@@ -103,8 +114,6 @@ class FaceSwap:
         self._portrait = portrait.scaled(wanted / eye_distance(portrait.points))
         calm = heads[int(np.argmin(np.abs(turn(heads))))]
         self._triangles: Int32 = triangulate(calm)
-        self._proportions = shape * (onto_head(self._portrait.points, calm) - calm)
-        self._calm = calm
         self._lab = np.asarray(cv2.cvtColor(self._portrait.image, cv2.COLOR_RGB2LAB), np.uint8)
         height, width = self._lab.shape[:2]
         outline = soft_polygon(
@@ -134,7 +143,7 @@ class FaceSwap:
 
     def _mask(self, local: Float32, size: tuple[int, int]) -> Float32:
         unit = eye_distance(local)
-        outline = grown(local[list(FACE_OVAL)], _MASK_SIZE - _FEATHER / 4)
+        outline = grown(_below_hair(local), _MASK_SIZE - _FEATHER / 4)
         mask = soft_polygon(outline, size, feather_px=_FEATHER * unit)
         mouth = soft_polygon(local[list(INNER_LIP)], size, feather_px=0.04 * unit)
         return mask * (1 - mouth)
@@ -154,3 +163,14 @@ class FaceSwap:
             found.append(np.concatenate([colours.mean, colours.deviation]))
         smooth = uniform_filter1d(np.stack(found), _COLOUR_SMOOTHING_TICKS, axis=0, mode="nearest")
         return {int(tick): Colours(row[:3], row[3:]) for tick, row in zip(ticks, smooth, strict=True)}
+
+
+def _below_hair(points: Float32) -> Float32:
+    """Return the outline of the face, less the upper part of the forehead."""
+    outline = points[list(FACE_OVAL), :2].copy()
+    corners = points[list(EYE_CORNERS), :2]
+    middle = corners.mean(axis=0)
+    up = middle - points[_CHIN, :2]
+    up /= np.linalg.norm(up)
+    height = (outline - middle) @ up
+    return np.asarray(outline - np.outer((1 - _FOREHEAD) * np.maximum(height, 0), up), np.float32)
