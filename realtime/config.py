@@ -97,7 +97,7 @@ class ScoringConfig:
     memory_windows: int = 256
     percentile: float = 5.0
     min_intra_windows: int = 2
-    min_cross_windows: int = 4
+    min_cross_windows: int = 2
     recent_windows: int = 20
     min_face_ratio: float = 0.6
     min_audio_ratio: float = 0.8

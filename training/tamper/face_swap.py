@@ -68,7 +68,9 @@ def turn(points: Float32) -> Float32:
     return np.asarray((offset * axis).sum(axis=1) / np.square(axis).sum(axis=1), np.float32)
 
 
-def choose_portrait(recording: Recording, track: LandmarkTrack, *, wanted_turn: float, open_share: float) -> Portrait:
+def choose_portrait(
+    recording: Recording, track: LandmarkTrack, *, wanted_turn: float, open_share: float
+) -> Portrait:
     """Choose a picture of a person.
 
     Args:
@@ -89,7 +91,9 @@ def choose_portrait(recording: Recording, track: LandmarkTrack, *, wanted_turn: 
 
 def _eyes_open(points: Float32) -> Float32:
     """Return the mean gap between the eyelids in eye distances; points of shape (n, 468, 3)."""
-    gaps = np.linalg.norm(points[:, list(_UPPER_LIDS), :2] - points[:, list(_LOWER_LIDS), :2], axis=-1).mean(axis=1)
+    gaps = np.linalg.norm(points[:, list(_UPPER_LIDS), :2] - points[:, list(_LOWER_LIDS), :2], axis=-1).mean(
+        axis=1
+    )
     units = np.array([eye_distance(face) for face in points], np.float32)
     return np.asarray(gaps / units, np.float32)
 
@@ -116,9 +120,7 @@ class FaceSwap:
         self._triangles: Int32 = triangulate(calm)
         self._lab = np.asarray(cv2.cvtColor(self._portrait.image, cv2.COLOR_RGB2LAB), np.uint8)
         height, width = self._lab.shape[:2]
-        outline = soft_polygon(
-            self._portrait.points[list(FACE_OVAL)], (width, height), feather_px=1
-        )
+        outline = soft_polygon(self._portrait.points[list(FACE_OVAL)], (width, height), feather_px=1)
         self._own = Colours.of(self._lab, outline)
         self._wanted = self._colours()
 

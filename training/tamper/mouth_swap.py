@@ -24,18 +24,19 @@ _FEATHER: Final = 0.2
 _EVENNESS: Final = 0.8
 
 
-def mouth_weights(points: Float32) -> Float32:
-    """Return how far each landmark goes with the mouth: 1 on the lips, falling to 0 at 0.45 eye distances.
+def weights_near_lips(points: Float32, reach: float) -> Float32:
+    """Return how far each landmark goes with the mouth: 1 on the lips, falling smoothly to 0.
 
     Args:
         points: float32, shape (468, 3).
+        reach: Distance from the lips at which it is 0, in eye distances.
 
     Returns:
         float32, shape (468,), in [0, 1].
     """
     lips = points[list(OUTER_LIP + INNER_LIP), :2]
     gaps = np.linalg.norm(points[:, None, :2] - lips[None], axis=-1).min(axis=1)
-    near = (1 - gaps / (_REACH * eye_distance(points))).clip(0, 1)
+    near = (1 - gaps / (reach * eye_distance(points))).clip(0, 1)
     return np.asarray(near * near * (3 - 2 * near), np.float32)
 
 
@@ -57,10 +58,10 @@ class MouthSwap:
         self._moments = moments
         heads = track.points[track.ticks]
         calm = heads[int(np.argmin(np.abs(turn(heads))))]
-        self._triangles = triangulate(calm)
-        self._weights = mouth_weights(calm)
-        self._used = np.flatnonzero(self._weights > 0)
-        self._corners = self._triangles[np.isin(self._triangles, self._used).any(axis=1)]
+        triangles = triangulate(calm)
+        self._weights = weights_near_lips(calm, _REACH)
+        moving = np.isin(triangles, np.flatnonzero(self._weights > 0)).any(axis=1)
+        self._triangles = triangles[moving]
 
     def frame(self, tick: int) -> UInt8:
         """Return the picture of a tick."""
@@ -71,11 +72,11 @@ class MouthSwap:
         head, lips = self._track.points[tick], self._track.points[moment]
         weight = self._weights[:, None]
         wanted = head + weight * (onto_head(lips, head) - head)
-        region = Region.around(wanted[np.unique(self._corners)], self._recording.size)
+        region = Region.around(wanted[np.unique(self._triangles)], self._recording.size)
         if region is None:
             return image
         local = region.local(np.asarray(wanted, np.float32))
-        where, _ = warp_map(local, lips, self._corners, region.size)
+        where, _ = warp_map(local, lips, self._triangles, region.size)
         patch = cv2.remap(
             self._recording.frames[moment], where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
@@ -97,7 +98,11 @@ class MouthSwap:
 
 
 def retimed(
-    track: LandmarkTrack, first_tick: int, rng: np.random.Generator, *, offset_s: tuple[float, float] = (0.2, 0.6)
+    track: LandmarkTrack,
+    first_tick: int,
+    rng: np.random.Generator,
+    *,
+    offset_s: tuple[float, float] = (0.2, 0.6),
 ) -> dict[int, int]:
     """Choose moments that run ahead of the picture and behind it in turns.
 
