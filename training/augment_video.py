@@ -75,14 +75,11 @@ def _bend_lips(lips: Float32, rng: Rng) -> Float32:
 def _degrade_mouth(mouth: UInt8, rng: Rng) -> UInt8:
     shift = rng.integers(-4, 5, 2)
     mouth = shift_pictures(mouth, int(shift[0]), int(shift[1]))
-    channels = np.ascontiguousarray(mouth.transpose(1, 2, 0))
     if rng.random() < 0.3:
-        small_px = int(rng.integers(14, 48))
-        small = cv2.resize(channels, (small_px, small_px), interpolation=cv2.INTER_AREA)
-        channels = np.asarray(cv2.resize(small, mouth.shape[1:], interpolation=cv2.INTER_LINEAR), np.uint8)
+        mouth = lose_detail(mouth, int(rng.integers(14, 48)))
     if rng.random() < 0.2:
-        channels = np.asarray(cv2.GaussianBlur(channels, (0, 0), float(rng.uniform(0.4, 1.8))), np.uint8)
-    mouth = np.ascontiguousarray(channels.transpose(2, 0, 1))
+        sigma_px = float(rng.uniform(0.4, 1.8))
+        mouth = np.stack([cv2.GaussianBlur(picture, (0, 0), sigma_px) for picture in mouth])
     if rng.random() < 0.3:
         mouth = recompress(mouth, int(rng.integers(8, 60)))
     tones = np.linspace(0.0, 1.0, 256) ** float(np.exp(rng.normal(0.0, 0.25)))
@@ -96,6 +93,13 @@ def shift_pictures(mouth: UInt8, down_px: int, right_px: int) -> UInt8:
     rows = np.clip(np.arange(mouth.shape[1]) - down_px, 0, mouth.shape[1] - 1)
     columns = np.clip(np.arange(mouth.shape[2]) - right_px, 0, mouth.shape[2] - 1)
     return np.ascontiguousarray(mouth[:, rows][:, :, columns])
+
+
+def lose_detail(mouth: UInt8, size_px: int) -> UInt8:
+    """Make the pictures as small as a distant face has them, and large again."""
+    side_px = mouth.shape[1]
+    small = [cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA) for picture in mouth]
+    return np.stack([cv2.resize(picture, (side_px, side_px)) for picture in small]).astype(np.uint8, copy=False)
 
 
 def recompress(mouth: UInt8, quality: int) -> UInt8:

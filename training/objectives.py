@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from training.config import CrossLoss
@@ -99,9 +98,3 @@ def decayed_groups(module: nn.Module, weight_decay: float) -> list[dict[str, obj
 def count_parameters(module: nn.Module) -> int:
     """Return the number of trained numbers in a module."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def keep_deterministic(seed: int) -> None:
-    """Seed torch, and refuse kernels whose result depends on chance."""
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,12 @@ from realtime.timebase import SAMPLES_PER_TICK
 from training.data.clip import Clip
 from training.data.prepared_clip import PreparedClip
 from training.data.shards import read_shards
+from training.data.splits import Split, clips_by_split
 from training.errors import TrainingError
 
 Float32 = npt.NDArray[np.float32]
-SplitOf = Callable[[Sequence[Clip], int], Mapping[str, str]]
 
-TRAIN, VALIDATION = "train", "validation"
+TRAINING_SPLITS: Final[tuple[Split, ...]] = ("train", "validation")
 SPEECH_THRESHOLD = 0.5
 MEL_MARGIN_TICKS = 1
 
@@ -100,12 +101,12 @@ class Pool:
 
     @classmethod
     def of(cls, prepared: Iterable[PreparedClip], copies: Iterable[PreparedClip] = ()) -> Pool:
-        """Gather clips and, by source and name, their copies."""
+        """Gather clips and, by their key, their copies."""
         twins: dict[str, list[PreparedClip]] = {}
         for copy in copies:
-            twins.setdefault(copy.clip.source, []).append(copy)
+            twins.setdefault(copy.key, []).append(copy)
         clips = tuple(
-            PooledClip(clip, tuple(sorted(twins.get(clip.clip.source, ()), key=lambda twin: twin.key)))
+            PooledClip(clip, tuple(twins.get(clip.key, ())))
             for clip in sorted(prepared, key=lambda clip: clip.key)
         )
         digest = hashlib.sha256()
@@ -122,31 +123,25 @@ class Pool:
         return len({pooled.clip.speaker for pooled in self.clips})
 
 
-def load_pools(
-    folder: Path, split_of: SplitOf, split_seed: int, copies: Sequence[Path] = ()
-) -> dict[str, Pool]:
+def load_pools(folder: Path, split_seed: int, copies: Sequence[Path] = ()) -> dict[Split, Pool]:
     """Read a folder of prepared clips and part its real clips by speaker.
 
     Args:
         folder: As written by ``seamwatch data prepare``.
-        split_of: Speaker to split, of all real clips and a seed.
-        split_seed: That seed.
-        copies: Folders with re-encoded copies of the same clips, known by their ``source``.
+        split_seed: Seed of the split.
+        copies: Folders with re-encoded copies of the same clips, under the same names.
 
     Returns:
         Pools ``train`` and ``validation``.
 
     Raises:
-        DatasetError: If a folder cannot be read.
-        TrainingError: If a split is left without clips.
+        DatasetError: If a folder cannot be read, or the splits leak.
+        TrainingError: If a split is left without two people.
     """
-    real = [clip for clip in read_shards(folder) if clip.clip.is_real]
-    splits = split_of([clip.clip for clip in real], split_seed)
-    twins = [twin for place in copies for twin in read_shards(place) if twin.clip.is_real]
-    pools = {
-        name: Pool.of((clip for clip in real if splits[clip.clip.speaker] == name), twins)
-        for name in (TRAIN, VALIDATION)
-    }
+    real = {clip.key: clip for clip in read_shards(folder) if clip.clip.is_real}
+    splits = clips_by_split([clip.clip for clip in real.values()], split_seed)
+    twins = [twin for place in copies for twin in read_shards(place) if twin.key in real]
+    pools = {name: Pool.of((real[clip.key] for clip in splits[name]), twins) for name in TRAINING_SPLITS}
     for name, pool in pools.items():
         if pool.speakers < 2:
             raise TrainingError(

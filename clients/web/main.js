@@ -105,7 +105,8 @@ function greeted(hello, nowMs) {
   const encoders = Object.entries(hello.encoders);
   const chips = encoders.map(([name, encoder]) => {
     const chip = element("li", "encoder");
-    chip.append(element("span", "encoder-name", ENCODER_NAMES[name] ?? name), element("span", "", encoder.engine));
+    chip.append(element("span", "encoder-name", ENCODER_NAMES[name] ?? name), element("span", "", encoder.engine.split("@")[0]));
+    chip.title = encoder.engine;
     chip.dataset.baseline = String(encoder.baseline);
     return chip;
   });

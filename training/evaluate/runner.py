@@ -73,11 +73,9 @@ def score_clips(
                         pending[pool.submit(_score_in_worker, following[1])] = following[0]
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     index, result = pending.pop(future), future.result()
-                    if isinstance(result, _Fault):
-                        raise SeamwatchError(result.message, fix=result.fix)
-                    scores[index] = result
+                    scores[index] = _unless_fault(result)
                     if on_done is not None:
-                        on_done(result)
+                        on_done(scores[index])
         except BrokenProcessPool as error:
             raise SeamwatchError(
                 "A worker was ended from outside, perhaps for want of memory.",
@@ -98,6 +96,12 @@ def _score_here(
         if on_done is not None:
             on_done(scores[-1])
     return scores
+
+
+def _unless_fault(result: ClipScore | _Fault) -> ClipScore:
+    if isinstance(result, _Fault):
+        raise SeamwatchError(result.message, fix=result.fix)
+    return result
 
 
 def _start_worker(make_measure: MakeMeasure) -> None:

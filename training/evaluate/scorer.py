@@ -107,14 +107,15 @@ class FileScorer:
         return measurement_of(result, recorder)
 
 
-def load_scorer(settings: ScorerSettings) -> FileScorer:
-    """Return a scorer with the shipped engines on one processor thread.
+def load_measure(settings: ScorerSettings) -> Callable[[Path], Measurement]:
+    """Return what measures a file, with the shipped engines on one processor thread.
 
     Raises:
         ModelStoreError: A model is missing or damaged.
         EngineError: A model cannot be loaded.
     """
-    return FileScorer(build_encoders(load_engines(ModelStore(), threads=1), settings.config), settings)
+    encoders = build_encoders(load_engines(ModelStore(), threads=1), settings.config)
+    return FileScorer(encoders, settings).measure
 
 
 def measurement_of(result: ScanResult, recorder: LagRecorder) -> Measurement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -43,9 +44,27 @@ def triangulate(points: npt.ArrayLike) -> Int32:
     return np.asarray(Delaunay(np.asarray(points, np.float64)[:, :2]).simplices, np.int32)
 
 
-def warp_map(
-    destination: Float32, source: Float32, triangles: Int32, size: tuple[int, int]
-) -> tuple[Float32, UInt8]:
+@dataclass(frozen=True, slots=True)
+class MeshWarp:
+    """Where each pixel of a region comes from.
+
+    Attributes:
+        x: float32, shape (height, width): px of the source picture.
+        y: float32, the same shape.
+        covered: bool, the same shape: whether a triangle lies there; elsewhere x and y mean nothing.
+    """
+
+    x: Float32
+    y: Float32
+    covered: npt.NDArray[np.bool_]
+
+    def of(self, source: UInt8) -> UInt8:
+        """Return the region's picture, uint8, shape (height, width, 3); the source's border is repeated."""
+        warped = cv2.remap(source, self.x, self.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(warped, np.uint8)
+
+
+def warp_mesh(destination: Float32, source: Float32, triangles: Int32, size: tuple[int, int]) -> MeshWarp:
     """Map every pixel of a region to the place in the source that the mesh gives it, triangle by triangle.
 
     Where triangles overlap, as on a turned head, the nearer one wins.
@@ -55,10 +74,6 @@ def warp_map(
         source: float32, shape (n, 2 or 3): the same vertices in px of the source picture.
         triangles: int32, shape (m, 3).
         size: Width and height of the region.
-
-    Returns:
-        float32, shape (height, width, 2): x and y in the source, as ``cv2.remap`` takes them; and uint8,
-        shape (height, width): 255 where a triangle lies, else 0.
     """
     corners = destination[triangles]
     edge_1, edge_2 = corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2]
@@ -74,18 +89,14 @@ def warp_map(
     fixed = np.rint(corners[drawn, :, :2] * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     for number, triangle in enumerate(fixed):
         cv2.fillConvexPoly(index, triangle, number, cv2.LINE_8, _SUBPIXEL_BITS)
-    covered = index >= 0
     chosen = affine[np.maximum(index, 0)]
     x = np.arange(size[0], dtype=np.float32)[None]
     y = np.arange(size[1], dtype=np.float32)[:, None]
-    where = np.stack(
-        [
-            chosen[..., 0] * x + chosen[..., 1] * y + chosen[..., 4],
-            chosen[..., 2] * x + chosen[..., 3] * y + chosen[..., 5],
-        ],
-        axis=-1,
+    return MeshWarp(
+        chosen[..., 0] * x + chosen[..., 1] * y + chosen[..., 4],
+        chosen[..., 2] * x + chosen[..., 3] * y + chosen[..., 5],
+        index >= 0,
     )
-    return where, covered.astype(np.uint8) * np.uint8(255)
 
 
 def onto_head(points: Float32, head: Float32) -> Float32:

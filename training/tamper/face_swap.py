@@ -18,7 +18,7 @@ from training.tamper.face_mesh import (
     Int32,
     eye_distance,
     triangulate,
-    warp_map,
+    warp_mesh,
 )
 from training.tamper.landmarks import LandmarkTrack
 from training.tamper.recording import Recording
@@ -99,9 +99,9 @@ def _eyes_open(points: Float32) -> Float32:
 
 
 class FaceSwap:
-    """Shows another person's face on a recording's moving head; eyes and skin are exchanged, the mouth moves on.
+    """Shows another person's face on a recording's moving head.
 
-    Lips and expression follow the recording, so the voice keeps fitting them. The inside of the mouth stays.
+    Its expression and lips follow the recording, so the voice keeps fitting; the inside of the mouth stays.
 
     Args:
         recording: The recording to alter.
@@ -134,9 +134,9 @@ class FaceSwap:
         if region is None:
             return image
         local = region.local(head)
-        where, _ = warp_map(local, self._portrait.points, self._triangles, region.size)
+        warp = warp_mesh(local, self._portrait.points, self._triangles, region.size)
         colour = recoloured(self._lab, self._own, self._wanted[tick])
-        patch = cv2.remap(colour, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        patch = warp.of(colour)
         patch = np.asarray(cv2.cvtColor(patch, cv2.COLOR_LAB2RGB), np.uint8)
         below = region.of(image)
         out = image.copy()

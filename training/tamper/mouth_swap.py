@@ -13,7 +13,7 @@ from engines.frontend.lips import INNER_LIP, OUTER_LIP
 from realtime.timebase import FRAME_RATE_HZ
 from realtime.types import Float32, UInt8, read_only
 from training.tamper.blending import Region, paste, soft_polygon
-from training.tamper.face_mesh import eye_distance, onto_head, triangulate, warp_map
+from training.tamper.face_mesh import eye_distance, onto_head, triangulate, warp_mesh
 from training.tamper.face_swap import turn
 from training.tamper.landmarks import LandmarkTrack
 from training.tamper.recording import Recording
@@ -76,13 +76,11 @@ class MouthSwap:
         if region is None:
             return image
         local = region.local(np.asarray(wanted, np.float32))
-        where, _ = warp_map(local, lips, self._triangles, region.size)
-        patch = cv2.remap(
-            self._recording.frames[moment], where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        warp = warp_mesh(local, lips, self._triangles, region.size)
+        patch = warp.of(self._recording.frames[moment])
         out = image.copy()
         mask = self._mask(local, region.local(head), region.size)
-        region.of(out)[:] = paste(region.of(image), np.asarray(patch, np.uint8), mask, evenness=_EVENNESS)
+        region.of(out)[:] = paste(region.of(image), patch, mask, evenness=_EVENNESS)
         return read_only(out)
 
     @staticmethod

@@ -10,7 +10,7 @@ import numpy as np
 from realtime.timebase import FRAME_RATE_HZ
 from realtime.types import Float32, UInt8, read_only
 from training.tamper.blending import Region, grown
-from training.tamper.face_mesh import EYE_CORNERS, FACE_OVAL, eye_distance, onto_head, triangulate, warp_map
+from training.tamper.face_mesh import EYE_CORNERS, FACE_OVAL, eye_distance, onto_head, triangulate, warp_mesh
 from training.tamper.face_swap import Portrait
 from training.tamper.landmarks import LandmarkTrack
 from training.tamper.mouth_swap import weights_near_lips
@@ -77,12 +77,10 @@ class TalkingPortrait:
         region = Region.around(moved, (width, height))
         if region is None:
             return self._portrait.image
-        where, covered = warp_map(region.local(moved), self._vertices, self._triangles, region.size)
-        patch = cv2.remap(
-            self._portrait.image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        warp = warp_mesh(region.local(moved), self._vertices, self._triangles, region.size)
+        patch = warp.of(self._portrait.image)
         out = self._portrait.image.copy()
-        region.of(out)[covered > 0] = patch[covered > 0]
+        region.of(out)[warp.covered] = patch[warp.covered]
         return out
 
 
@@ -99,4 +97,5 @@ def _slow_noise(rng: np.random.Generator, ticks: int) -> Float32:
     time_s = np.arange(ticks)[:, None, None] / FRAME_RATE_HZ
     phase = rng.uniform(0, 2 * np.pi, (1, 4, len(_SWAY_HZ)))
     size = rng.uniform(0.3, 0.6, (1, 4, len(_SWAY_HZ)))
-    return (size * np.sin(2 * np.pi * np.array(_SWAY_HZ) * time_s + phase)).sum(axis=2).astype(np.float32)
+    waves = size * np.sin(2 * np.pi * np.array(_SWAY_HZ) * time_s + phase)
+    return np.asarray(waves.sum(axis=2), np.float32)
