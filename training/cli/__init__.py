@@ -1,1 +1,0 @@
-"""Sub-commands of ``seamwatch`` that need the training package."""

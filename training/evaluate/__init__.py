@@ -1,1 +1,0 @@
-"""Measures how well the shipped pipeline tells fakes from genuine clips."""

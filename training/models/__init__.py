@@ -1,1 +1,0 @@
-"""The trained encoders: ``compact`` (what ships) and ``paper`` (the published architecture)."""
