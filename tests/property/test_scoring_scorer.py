@@ -212,7 +212,7 @@ def test_an_exchanged_face_of_a_silent_participant_shows_but_is_never_ok():
 
 
 def test_a_voice_that_stops_fitting_shows_in_the_lips_channel():
-    scorer = Scorer(ScoringConfig(), SMALL)
+    scorer = Scorer(ScoringConfig(cross_alert=0.0, cross_genuine=0.35), SMALL)
     feed(scorer, range(40))
     score = feed(scorer, range(40, 62), fit=0.0, seed=3)
     margins = scorer.fresh_margins()

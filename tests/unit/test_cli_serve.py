@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from clients import web
 from clients.cli import demo as demo_module
 from clients.cli import demo_call
 from clients.cli import serve as serve_module
@@ -71,6 +72,7 @@ def test_serve_says_where_it_is_and_passes_its_options_on(server: Server, tmp_pa
         "token": None,
         "store_path": store,
         "models_dir": None,
+        "static_dir": web.FOLDER,
         "thumbnails": False,
         "max_participants": 3,
         "threads": 2,
