@@ -91,7 +91,7 @@ def test_a_killed_preparation_leaves_no_process_and_goes_on(
         process.send_signal(signal.SIGKILL)
         process.stdout.read()
     assert not (out / "index.json").exists()
-    parts = {part: part.stat().st_ino for part in (out / "parts").glob("*.tar")}
+    parts = list((out / "parts").glob("*.tar"))
     assert parts
     clips = read_clips(root)
     assert {clip.key for clip in read_listing(out)} == {clip.key for clip in clips}
