@@ -26,13 +26,14 @@ import click
 import httpx
 from rich.console import Console
 from rich.progress import Progress
+from websockets.asyncio.client import connect
 
 from bench.live_report import write_results
 from bench.machine import command_line, describe_machine
 from clients.demo.pair import demo_pair
 from clients.publisher.prepare import prepare_clip
 from clients.publisher.whip import WhipPublisher
-from clients.subscriber import Subscriber
+from clients.subscriber import Subscriber, alerts_url
 from realtime.config import WindowConfig
 from realtime.server.wire import ScoreUpdate
 from realtime.timebase import FRAME_RATE_HZ
@@ -46,6 +47,7 @@ class Observations:
     """What was seen between settling and the end of the call."""
 
     latencies_ms: list[float] = field(default_factory=list)
+    round_trips_ms: list[float] = field(default_factory=list)
     score_times_s: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     statuses: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     pictures_waiting: list[float] = field(default_factory=list)
@@ -88,6 +90,14 @@ async def follow_scores(url: str, seen: Observations) -> None:
                     seen.latencies_ms.append(message.latency_ms)
 
 
+async def follow_round_trip(url: str, seen: Observations) -> None:
+    """Ping the alerts socket until cancelled: what the way to a subscriber adds, there and back."""
+    async with connect(alerts_url(url), proxy=None) as socket:
+        while True:
+            seen.round_trips_ms.append(await (await socket.ping()) * 1000)
+            await asyncio.sleep(0.2)
+
+
 async def follow_metrics(url: str, seen: Observations) -> None:
     """Read /metrics once a second until cancelled."""
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -121,6 +131,7 @@ async def measure(clips: list[Path], seconds: float, threads: int, folder: Path)
             followers = [
                 asyncio.create_task(follow_scores(url, seen)),
                 asyncio.create_task(follow_metrics(url, seen)),
+                asyncio.create_task(follow_round_trip(url, seen)),
             ]
             with Progress(console=Console(stderr=True)) as progress:
                 bar = progress.add_task("Measuring", total=seconds)
@@ -159,6 +170,7 @@ def summarise(seen: Observations, participants: int) -> dict[str, object]:
             "p99": round(quantiles[98], 1),
             "max": round(max(seen.latencies_ms), 1),
         },
+        "websocket_round_trip_p95_ms": round(statistics.quantiles(seen.round_trips_ms, n=20)[18], 2),
         "scored_per_real_time": round(min(scored), 3),
         "falling_behind_s": round(max(behind), 3),
         "pictures_waiting_max": max(seen.pictures_waiting),

@@ -13,6 +13,7 @@ ROWS = (
     ("latency p95, ms", ("latency_ms", "p95")),
     ("latency p99, ms", ("latency_ms", "p99")),
     ("latency max, ms", ("latency_ms", "max")),
+    ("WebSocket round trip p95, ms", ("websocket_round_trip_p95_ms",)),
     ("scores per real time, worst participant", ("scored_per_real_time",)),
     ("scores late at the end against the start, s", ("falling_behind_s",)),
     ("pictures waiting, max of all participants", ("pictures_waiting_max",)),
