@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_DEV := $(VENV)/.installed-dev
 CLIPS ?= ../shared/clips
+# What pip is to install as torch for the tests of training, e.g. TORCH=torch; empty skips those tests.
+TORCH ?=
+comma := ,
 PORT ?= 8080
 
 .PHONY: run test check format clean system-packages help
@@ -54,5 +57,6 @@ $(STAMP): pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(STAMP_DEV): pyproject.toml $(STAMP)
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(if $(TORCH),$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)')
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev$(if $(TORCH),$(comma)training)]'
 	@touch $@

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engines.frontend.lips import LIP_POINTS
+from engines.frontend.mel import MEL_BINS
+from engines.frontend.mouth import MOUTH_SIZE_PX
 from engines.spec import Role, TensorSpec
 
 _STRIDES = (8, 16, 32)
@@ -39,6 +42,35 @@ def identity_contract(dimension: int) -> Contract:
         inputs={"faces": TensorSpec(shape=(None, 3, 112, 112))},
         outputs={"embedding": TensorSpec(shape=(None, dimension))},
         frontend="five-point-112-rgb-0-255",
+    )
+
+
+def visual_contract(dimension: int) -> Contract:
+    """Return the contract of gamma: F ticks of lips and mouth pictures to F - 2R frame embeddings.
+
+    Args:
+        dimension: Length D of an embedding.
+    """
+    return Contract(
+        inputs={
+            "lips": TensorSpec(shape=(None, None, LIP_POINTS, 2)),
+            "mouth": TensorSpec(shape=(None, None, MOUTH_SIZE_PX, MOUTH_SIZE_PX)),
+        },
+        outputs={"frames": TensorSpec(shape=(None, None, dimension))},
+        frontend="lips-40-eye-normalised+mouth-64-grey-0-255",
+    )
+
+
+def audio_contract(dimension: int) -> Contract:
+    """Return the contract of alpha: 4 F log-mel frames to F - 2R frame embeddings.
+
+    Args:
+        dimension: Length D of an embedding.
+    """
+    return Contract(
+        inputs={"mel": TensorSpec(shape=(None, None, MEL_BINS))},
+        outputs={"frames": TensorSpec(shape=(None, None, dimension))},
+        frontend="log-mel-80-100hz",
     )
 
 

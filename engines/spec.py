@@ -15,6 +15,8 @@ class Role(enum.StrEnum):
     IDENTITY = "identity"
     LANDMARKS = "landmarks"
     VAD = "vad"
+    VISUAL = "visual"
+    AUDIO = "audio"
 
 
 TensorType = Literal["float32", "int64"]

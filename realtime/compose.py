@@ -6,27 +6,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engines.loader import load_engines
-from engines.store.store import ModelStore
 from realtime.alerts.store import AlertStore
 from realtime.config import MonitorConfig
-from realtime.encoders.suite import EncoderSuite, build_encoders
+from realtime.encoders.suite import load_encoders
 from realtime.monitor import Monitor
 from realtime.observe.metrics import MonitorMetrics
 from realtime.server.app import create_app
 from realtime.server.auth import Auth
 from realtime.server.hub import EventHub
-from realtime.server.runner import serve
-
-
-def load_encoders(models_dir: Path | None, config: MonitorConfig) -> EncoderSuite:
-    """Load the default encoders from the model store, one thread a run.
-
-    Raises:
-        ModelStoreError: A model is missing or damaged.
-        EngineError: A model cannot be loaded.
-    """
-    return build_encoders(load_engines(ModelStore(models_dir)), config)
+from realtime.server.runner import MonitorServer, serve
 
 
 async def run_server(
@@ -41,8 +29,9 @@ async def run_server(
     max_participants: int,
     threads: int,
     ready: Callable[[str], None],
+    own_signals: bool = True,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or cancellation.
+    """Serve until cancelled, or until SIGINT or SIGTERM.
 
     Args:
         host: Address or name to bind; another one than loopback requires a token.
@@ -55,6 +44,7 @@ async def run_server(
         max_participants: Participants accepted at a time.
         threads: Worker threads for analysis.
         ready: Called with the URL once the port is open.
+        own_signals: Whether the signals end the server; else they are left to the caller, who cancels.
 
     Raises:
         ConfigurationError: The address cannot be bound, or needs a token.
@@ -63,7 +53,7 @@ async def run_server(
     """
     auth = Auth.for_bind(host, token)
     config = MonitorConfig()
-    encoders = load_encoders(models_dir, config)
+    encoders = load_encoders(config, models_dir=models_dir)
     metrics = MonitorMetrics()
     try:
         async with AlertStore(store_path) as store:
@@ -79,6 +69,11 @@ async def run_server(
                 thumbnails=thumbnails,
             )
             app = create_app(monitor, hub, auth=auth, static_dir=static_dir)
-            await serve(app, host=host, port=port, on_started=ready)
+            if own_signals:
+                await serve(app, host=host, port=port, on_started=ready)
+                return
+            async with MonitorServer(app, host=host, port=port) as server:
+                ready(server.url)
+                await server.ended()
     finally:
         encoders.engines.close()

@@ -106,8 +106,8 @@ class ScoringConfig:
     max_silence_windows: int = 50
     intra_alert: float = 0.45
     intra_genuine: float = 0.75
-    cross_alert: float = -0.6
-    cross_genuine: float = 0.3
+    cross_alert: float = -0.04
+    cross_genuine: float = 0.21
 
     def __post_init__(self) -> None:
         _require(

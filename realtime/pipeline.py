@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,10 +71,12 @@ class ParticipantPipeline:
     def __init__(self, encoders: EncoderSuite, config: MonitorConfig) -> None:
         self._encoders = encoders
         self._analyzer = FaceAnalyzer(
-            config.faces, FaceDetector(encoders.engines.detector), FaceMesh(encoders.engines.landmarks)
+            replace(config.faces, mouth_crops=encoders.mouth_size_px is not None),
+            FaceDetector(encoders.engines.detector),
+            FaceMesh(encoders.engines.landmarks),
         )
         self._speech = encoders.speech_detector()
-        self._cutter = WindowCutter(config.windows, encoders.identity.dimension)
+        self._cutter = WindowCutter(config.windows, encoders.identity.dimension, encoders.mouth_size_px)
         self._scorer = Scorer(config.scoring, config.windows)
         self._machine = AlertMachine(config.alerts)
         self._next_video_tick: int | None = None

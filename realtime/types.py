@@ -157,6 +157,9 @@ class Window:
         audio: float32, shape ((F + 2 B) * samples per tick,); missing samples are zero and masked.
         audio_present: bool, shape (F + 2 B,), per tick.
         speech: float32, shape (F + 2 B,), probability of speech per tick, 0 where audio is missing.
+        mouth: uint8 grey, shape (F, 64, 64) (``engines.frontend.mouth``); ticks without one are zero and
+            masked by ``mouth_present``. None unless the configuration asks for mouth pictures.
+        mouth_present: bool, shape (F,); None together with ``mouth``.
         reasons: Why parts of the window are missing, most frequent first.
         arrival_ns: Monotonic arrival of the newest media in the window; None for files.
     """
@@ -170,6 +173,8 @@ class Window:
     audio: Float32
     audio_present: Bool
     speech: Float32
+    mouth: UInt8 | None = None
+    mouth_present: Bool | None = None
     reasons: tuple[str, ...] = ()
     arrival_ns: int | None = None
 

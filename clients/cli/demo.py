@@ -64,6 +64,7 @@ async def run_demo(
             max_participants=MAX_PARTICIPANTS,
             threads=threads,
             ready=url.set_result,
+            own_signals=False,
         )
     )
     streaming: asyncio.Task[list[Fault]] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ from clients.cli.errors import reported_errors
 from clients.cli.examples import examples
 from realtime.observe.logging import configure_logging
 
+#: Must be set before numpy is imported. Its products are small here: a second BLAS thread only spins, and
+#: takes from decoding and the models what it costs.
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "scan": ("clients.cli.scan", "scan", "Judge recorded files."),
     "serve": ("clients.cli.serve", "serve", "Run the monitor that live calls are sent to."),
@@ -21,6 +26,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "watch": ("clients.cli.watch", "watch", "Print a monitor's alerts as they come."),
     "demo": ("clients.cli.demo", "demo", "Run the monitor and stream a demo call into it."),
     "models": ("clients.cli.models", "models", "List, fetch and verify the models."),
+    "data": ("training.cli.data", "data", "Prepare clips for training."),
+    "train": ("training.cli.train", "train", "Train encoders on real clips."),
+    "export": ("training.cli.export", "export", "Turn a training run into a checkpoint."),
+    "tamper": ("training.cli.tamper", "tamper", "Make tampered clips from real ones."),
+    "evaluate": ("training.cli.evaluate", "evaluate", "Measure how well fakes are told from real clips."),
 }
 
 
@@ -35,6 +45,7 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
+        os.environ.setdefault(BLAS_THREADS, "1")
         module, attribute, _ = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):

@@ -17,10 +17,8 @@ from clients.cli.examples import examples
 from clients.cli.scan_output import json_line, people_view, unreadable_result
 from clients.printable import printable
 from clients.report import write_report
-from engines.loader import load_engines
-from engines.store.store import ModelStore
 from realtime.config import MonitorConfig
-from realtime.encoders.suite import build_encoders
+from realtime.encoders.suite import load_encoders
 from realtime.errors import ConfigurationError, MediaError
 from realtime.scan import ScanResult, scan_file
 
@@ -96,7 +94,7 @@ def scan(*, files: tuple[Path, ...], as_json: bool, report: Path | None, threads
     if report is not None:
         _require_report_folder(report)
     config = MonitorConfig()
-    encoders = build_encoders(load_engines(ModelStore(), threads=threads), config)
+    encoders = load_encoders(config, threads=threads)
     results: list[ScanResult] = []
     all_readable = True
     for path in files:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from engines.loader import EngineSet
+from engines.checkpoint import DEFAULT_CHECKPOINT, CheckpointEngines, load_checkpoint
+from engines.frontend.mouth import MOUTH_SIZE_PX
+from engines.loader import EngineSet, load_engines
+from engines.store.store import ModelStore
 from realtime.config import MonitorConfig
 from realtime.encoders.base import AudioEncoder, IdentityEncoder, VisualEncoder
 from realtime.encoders.baseline import BaselineAudioEncoder, BaselineVisualEncoder
 from realtime.encoders.identity import PooledIdentityEncoder
 from realtime.encoders.speech import SpeechDetector
+from realtime.encoders.trained import TrainedAudioEncoder, TrainedVisualEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +26,14 @@ class EncoderSuite:
         identity: mu.
         visual: gamma.
         audio: alpha.
+        mouth_size_px: Side of the mouth pictures that gamma wants; None where it wants none.
     """
 
     engines: EngineSet
     identity: IdentityEncoder
     visual: VisualEncoder
     audio: AudioEncoder
+    mouth_size_px: int | None = None
 
     def speech_detector(self) -> SpeechDetector:
         """Return a fresh speech detector for one participant."""
@@ -45,15 +52,58 @@ class EncoderSuite:
         }
 
 
-def build_encoders(engines: EngineSet, config: MonitorConfig) -> EncoderSuite:
-    """Wire the default encoders: a pretrained identity embedder, untrained lips and voice."""
+def load_encoders(
+    config: MonitorConfig,
+    *,
+    models_dir: Path | None = None,
+    checkpoint_dir: Path = DEFAULT_CHECKPOINT,
+    threads: int = 1,
+) -> EncoderSuite:
+    """Load the pretrained models of the store and a checkpoint of trained encoders.
+
+    Args:
+        config: Settings of the pure core.
+        models_dir: Root of the model store; None for the user's.
+        checkpoint_dir: The checkpoint; the one that ships unless said otherwise.
+        threads: Threads that one run of an engine uses.
+
+    Raises:
+        ModelStoreError: A model is missing or damaged.
+        EngineError: A model or the checkpoint cannot be loaded.
+    """
+    checkpoint = load_checkpoint(checkpoint_dir, threads=threads)
+    return build_encoders(load_engines(ModelStore(models_dir), threads=threads), config, checkpoint)
+
+
+def build_encoders(
+    engines: EngineSet, config: MonitorConfig, checkpoint: CheckpointEngines | None
+) -> EncoderSuite:
+    """Wire the encoders.
+
+    Args:
+        engines: Detector, landmarks, identity and speech activity.
+        config: Lag band and coverage that a window needs.
+        checkpoint: Trained gamma and alpha; None for the untrained baseline.
+    """
     output = engines.identity.spec.outputs["embedding"]
     dimension = output.shape[-1]
     if dimension is None:
         raise ValueError("the identity engine does not state the length of its embeddings")
+    identity = PooledIdentityEncoder(engines.identity, dimension)
+    scoring, band_ticks = config.scoring, config.windows.band_ticks
+    if checkpoint is None:
+        return EncoderSuite(
+            engines=engines,
+            identity=identity,
+            visual=BaselineVisualEncoder(scoring.min_face_ratio),
+            audio=BaselineAudioEncoder(band_ticks, scoring.min_audio_ratio),
+        )
     return EncoderSuite(
         engines=engines,
-        identity=PooledIdentityEncoder(engines.identity, dimension),
-        visual=BaselineVisualEncoder(config.scoring.min_face_ratio),
-        audio=BaselineAudioEncoder(config.windows.band_ticks, config.scoring.min_audio_ratio),
+        identity=identity,
+        visual=TrainedVisualEncoder(checkpoint.visual, scoring.min_face_ratio),
+        audio=TrainedAudioEncoder(
+            checkpoint.audio, checkpoint.context_ticks, band_ticks, scoring.min_audio_ratio
+        ),
+        mouth_size_px=MOUTH_SIZE_PX,
     )

@@ -37,14 +37,20 @@ class WindowCutter:
     Args:
         config: Window length, hop and lag band.
         identity_dimension: Length of the identity embeddings.
+        mouth_size_px: Side of the mouth pictures that faces carry; None where they carry none.
     """
 
-    def __init__(self, config: WindowConfig, identity_dimension: int) -> None:
+    def __init__(
+        self, config: WindowConfig, identity_dimension: int, mouth_size_px: int | None = None
+    ) -> None:
         self._config = config
         self._identity_dimension = identity_dimension
         capacity = 2 * (config.length_ticks + 2 * config.band_ticks + config.hop_ticks + 2 * STALL_TICKS)
         self._capacity = capacity
         self._lips = TickRing(capacity, (LIP_POINTS, 2))
+        self._mouths = (
+            None if mouth_size_px is None else TickRing(capacity, (mouth_size_px, mouth_size_px), np.uint8)
+        )
         self._speech = TickRing(capacity)
         self._samples = SampleRing(capacity)
         self._faces: deque[FaceFrame] = deque(maxlen=capacity)
@@ -63,6 +69,8 @@ class WindowCutter:
         self._faces.append(frame)
         if frame.lips is not None:
             self._lips.put(frame.tick, frame.lips)
+        if self._mouths is not None and frame.mouth is not None:
+            self._mouths.put(frame.tick, frame.mouth)
 
     def push_identity(self, tick: int, embedding: Float32) -> None:
         """Take the unit-norm identity embedding of one tick's face."""
@@ -128,6 +136,7 @@ class WindowCutter:
     def _window(self, index: int, start: int, stop: int) -> Window:
         band = self._config.band_ticks
         lips, lips_present = self._lips.get(start, stop)
+        mouth, mouth_present = (None, None) if self._mouths is None else self._mouths.get(start, stop)
         audio, audio_present = self._samples.get(start - band, stop + band)
         speech, _ = self._speech.get(start - band, stop + band)
         speech[~audio_present] = 0.0
@@ -147,6 +156,8 @@ class WindowCutter:
             audio=read_only(audio),
             audio_present=read_only(audio_present),
             speech=read_only(speech),
+            mouth=None if mouth is None else read_only(mouth),
+            mouth_present=None if mouth_present is None else read_only(mouth_present),
             reasons=self._reasons(faces, start, stop),
             arrival_ns=self._arrival(faces, stop + band),
         )

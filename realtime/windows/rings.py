@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from realtime.timebase import SAMPLES_PER_TICK
 from realtime.types import Bool, Float32
 
 
 class TickRing:
-    """float32 rows, one per 25 fps tick, for the newest ``capacity`` ticks.
+    """Rows of one dtype, one per 25 fps tick, for the newest ``capacity`` ticks.
 
     A tick that was never written, or that has been overwritten since, reads as absent.
 
     Args:
         capacity: Ticks remembered.
         shape: Shape of one row.
+        dtype: Type of its elements.
     """
 
-    def __init__(self, capacity: int, shape: tuple[int, ...] = ()) -> None:
-        self._rows = np.zeros((capacity, *shape), np.float32)
+    def __init__(self, capacity: int, shape: tuple[int, ...] = (), dtype: npt.DTypeLike = np.float32) -> None:
+        self._rows = np.zeros((capacity, *shape), dtype)
         self._tick = np.full(capacity, -1, np.int64)
 
-    def put(self, tick: int, row: Float32 | float) -> None:
+    def put(self, tick: int, row: npt.ArrayLike) -> None:
         """Store the row of one tick."""
         slot = tick % len(self._tick)
         self._rows[slot] = row
         self._tick[slot] = tick
 
-    def get(self, start: int, stop: int) -> tuple[Float32, Bool]:
+    def get(self, start: int, stop: int) -> tuple[npt.NDArray[Any], Bool]:
         """Return rows ``start..stop`` and which of them are present; absent rows are zero."""
         ticks = np.arange(start, stop)
         slots = ticks % len(self._tick)
         present = self._tick[slots] == ticks
         rows = self._rows[slots]
-        rows[~present] = 0.0
+        rows[~present] = 0
         return rows, present
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from realtime.config import MonitorConfig
+from realtime.config import MonitorConfig, ScoringConfig
 from realtime.encoders.baseline import BaselineAudioEncoder, BaselineVisualEncoder
 from realtime.encoders.speech import SpeechDetector
 from realtime.pipeline import ParticipantPipeline, WindowResult
@@ -85,12 +85,13 @@ class TalkingEngine:
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> ParticipantPipeline:
     monkeypatch.setattr("realtime.pipeline.FaceAnalyzer", SpeakingFace)
-    config = MonitorConfig()
+    config = MonitorConfig(scoring=ScoringConfig(cross_alert=-0.6, cross_genuine=0.3))
     encoders = SimpleNamespace(
         engines=SimpleNamespace(detector=None, landmarks=None),
         identity=SteadyIdentity(),
         visual=BaselineVisualEncoder(config.scoring.min_face_ratio),
         audio=BaselineAudioEncoder(config.windows.band_ticks, config.scoring.min_audio_ratio),
+        mouth_size_px=None,
         speech_detector=lambda: SpeechDetector(TalkingEngine()),
     )
     return ParticipantPipeline(encoders, config)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clients import web
 from clients.subscriber import Subscriber
+from engines.checkpoint import load_checkpoint
 from engines.loader import EngineSet
 from realtime.alerts.store import AlertStore
 from realtime.config import MonitorConfig
@@ -48,7 +49,7 @@ async def live_monitor(
     async with AlertStore(store) as alerts:
         hub = EventHub(alerts, metrics)
         monitor = Monitor(
-            build_encoders(engines, config),
+            build_encoders(engines, config, load_checkpoint()),
             config,
             hub,
             metrics,

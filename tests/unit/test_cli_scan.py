@@ -46,8 +46,7 @@ def fake_scan(path: Path, encoders: object, config: object, on_progress: object)
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(command, "load_engines", lambda store, threads: None)
-    monkeypatch.setattr(command, "build_encoders", lambda engines, config: SimpleNamespace(ids=ENGINES))
+    monkeypatch.setattr(command, "load_encoders", lambda config, threads: SimpleNamespace(ids=ENGINES))
     monkeypatch.setattr(command, "scan_file", fake_scan)
     for name in ("good", "broken", "defect", "odd"):
         (tmp_path / f"{name}.mp4").write_bytes(b"")
@@ -156,7 +155,7 @@ def test_a_missing_model_is_a_stated_fault(files: Path, monkeypatch: pytest.Monk
     def no_models(store: object, threads: int) -> None:
         raise ModelStoreError("The model yunet is missing.", fix="Run `seamwatch models pull`.")
 
-    monkeypatch.setattr(command, "load_engines", no_models)
+    monkeypatch.setattr(command, "load_encoders", no_models)
     result = run("--json", files / "good.mp4")
     assert result.exit_code == 1
     assert result.stdout == ""

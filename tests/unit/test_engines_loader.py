@@ -4,15 +4,14 @@ import pytest
 from engines.contracts import CONTRACTS
 from engines.errors import ModelStoreError
 from engines.loader import load_engines
-from engines.spec import Role
 from engines.store.store import ModelStore
 
 pytest_plugins = ["tests.support.models"]
 
 
 def test_every_role_has_an_engine_with_its_contract(engine_set):
-    assert engine_set.ids.keys() == {role.value for role in Role}
-    for role in Role:
+    assert engine_set.ids.keys() == {role.value for role in CONTRACTS}
+    for role in CONTRACTS:
         spec = getattr(engine_set, role.value).spec
         assert spec.role is role
         assert (spec.inputs, spec.outputs) == (CONTRACTS[role].inputs, CONTRACTS[role].outputs)
@@ -31,7 +30,7 @@ def test_graphs_are_prepared_once_and_a_damaged_one_again(model_store, tmp_path)
     store = ModelStore(tmp_path)
     load_engines(store).close()
     prepared = {path: path.stat().st_mtime_ns for path in (tmp_path / "prepared").iterdir()}
-    assert len(prepared) == len(Role)
+    assert len(prepared) == len(CONTRACTS)
 
     damaged = min(prepared, key=lambda path: path.stat().st_size)
     damaged.write_bytes(damaged.read_bytes()[:-100])

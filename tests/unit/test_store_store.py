@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from engines.contracts import CONTRACTS
 from engines.errors import ModelStoreError
 from engines.spec import Role
 from engines.store.catalogue import CATALOGUE, PinnedModel
@@ -172,7 +173,7 @@ def test_the_environment_names_the_store(tmp_path, monkeypatch):
 
 
 def test_the_catalogue_pins_one_model_a_role_with_a_wheel_as_the_last_resort():
-    assert sorted(model.role for model in CATALOGUE) == sorted(Role)
+    assert sorted(model.role for model in CATALOGUE) == sorted(CONTRACTS)
     assert len({model.file_name for model in CATALOGUE}) == len(CATALOGUE)
     for model in CATALOGUE:
         assert len(bytes.fromhex(model.sha256)) == 32

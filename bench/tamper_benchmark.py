@@ -1,0 +1,49 @@
+"""Builds the tamper benchmark of one split of a folder of real clips, for ``seamwatch evaluate``.
+
+python -m bench.tamper_benchmark ../shared/clips --split test --out /tmp/tamper-test
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from training.data.manifest import read_manifest
+from training.data.splits import Split
+from training.tamper.benchmark import build_benchmark
+from training.tamper.compression import PROFILES
+
+
+@click.command()
+@click.argument("clips_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--split", type=click.Choice(get_args(Split)), default="test", show_default=True)
+@click.option("--compression", "profiles", type=click.Choice(list(PROFILES)), multiple=True)
+@click.option("--seed", type=int, default=20261123, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def main(
+    *, clips_dir: Path, split: Split, profiles: tuple[str, ...], seed: int, workers: int, out: Path
+) -> None:
+    """Make paired genuine and tampered files from the clips of one split."""
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("Tampering", total=None)
+        report = build_benchmark(
+            read_manifest(clips_dir / "manifest.csv"),
+            out,
+            split=split,
+            seed=seed,
+            profiles=profiles or ("clean", "lq"),
+            workers=workers,
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    for name, reason in report.skipped:
+        click.echo(f"skipped {name}: {reason}", err=True)
+    click.echo(f"{report.files} files, table {report.table}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""What cameras, landmark models and video codecs do to lips and mouth pictures; time stays as it is."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from engines.frontend.lips import LIP_POINTS
+
+Float32 = npt.NDArray[np.float32]
+UInt8 = npt.NDArray[np.uint8]
+Rng = np.random.Generator
+
+_HALF = LIP_POINTS // 2
+_CONTOUR_MIRROR = (10 - np.arange(_HALF)) % _HALF
+_MIRROR = np.concatenate([_CONTOUR_MIRROR, _HALF + _CONTOUR_MIRROR])
+_HIDDEN_GREY = 128
+
+
+def mirror(lips: Float32, mouth: UInt8) -> tuple[Float32, UInt8]:
+    """Swap left and right of both.
+
+    Args:
+        lips: float32, shape (F, 40, 2).
+        mouth: uint8, shape (F, 64, 64).
+    """
+    flipped = lips[:, _MIRROR] * np.array([-1.0, 1.0], np.float32)
+    return flipped, np.ascontiguousarray(mouth[:, :, ::-1])
+
+
+def degrade_face(lips: Float32, mouth: UInt8, rng: Rng) -> tuple[Float32, UInt8]:
+    """Return randomly degraded copies.
+
+    Args:
+        lips: float32, shape (F, 40, 2), in eye distances.
+        mouth: uint8, shape (F, 64, 64).
+        rng: Source of chance.
+
+    Returns:
+        Both in the shape that they came in. At most one of the two is hidden altogether.
+    """
+    if rng.random() < 0.5:
+        lips, mouth = mirror(lips, mouth)
+    if rng.random() < 0.15:
+        held = hold_frames(len(lips), float(rng.uniform(8.0, 20.0)), rng)
+        lips, mouth = lips[held], mouth[held]
+    lips = _bend_lips(lips, rng)
+    mouth = _degrade_mouth(mouth, rng)
+    hidden = rng.random()
+    if hidden < 0.08:
+        lips = np.broadcast_to(lips.mean(axis=0), lips.shape).astype(np.float32)
+    elif hidden < 0.16:
+        mouth = np.full_like(mouth, _HIDDEN_GREY)
+    return lips, mouth
+
+
+def hold_frames(ticks: int, rate_hz: float, rng: Rng) -> npt.NDArray[np.int64]:
+    """Return for every tick the tick whose picture is still shown at a lower frame rate."""
+    phase = float(rng.uniform(0.0, 1.0))
+    step = 25.0 / rate_hz
+    shown = np.floor((np.arange(ticks) + phase) / step) * step - phase
+    return np.asarray(np.clip(np.ceil(shown - 1e-9), 0, np.arange(ticks)), np.int64)
+
+
+def _bend_lips(lips: Float32, rng: Rng) -> Float32:
+    """Scale, turn and shear the whole segment, and shake the points."""
+    change = np.eye(2) + rng.normal(0.0, 0.05, (2, 2))
+    jitter = rng.normal(0.0, float(rng.uniform(0.0, 0.006)), lips.shape)
+    if rng.random() < 0.3:
+        jitter = jitter + rng.normal(0.0, float(rng.uniform(0.0, 0.01)), (len(lips), 1, 2))
+    return (lips @ change + jitter).astype(np.float32)
+
+
+def _degrade_mouth(mouth: UInt8, rng: Rng) -> UInt8:
+    shift = rng.integers(-4, 5, 2)
+    mouth = shift_pictures(mouth, int(shift[0]), int(shift[1]))
+    if rng.random() < 0.3:
+        mouth = lose_detail(mouth, int(rng.integers(14, 48)))
+    if rng.random() < 0.2:
+        sigma_px = float(rng.uniform(0.4, 1.8))
+        mouth = np.stack([cv2.GaussianBlur(picture, (0, 0), sigma_px) for picture in mouth])
+    if rng.random() < 0.3:
+        mouth = recompress(mouth, int(rng.integers(8, 60)))
+    tones = np.linspace(0.0, 1.0, 256) ** float(np.exp(rng.normal(0.0, 0.25)))
+    tones = (tones - 0.5) * float(rng.uniform(0.6, 1.4)) + 0.5 + float(rng.uniform(-0.15, 0.15))
+    table = np.clip(tones * 255.0, 0.0, 255.0).astype(np.uint8)
+    return np.asarray(table[mouth], np.uint8)
+
+
+def shift_pictures(mouth: UInt8, down_px: int, right_px: int) -> UInt8:
+    """Move all pictures alike; what comes in repeats the border."""
+    rows = np.clip(np.arange(mouth.shape[1]) - down_px, 0, mouth.shape[1] - 1)
+    columns = np.clip(np.arange(mouth.shape[2]) - right_px, 0, mouth.shape[2] - 1)
+    return np.ascontiguousarray(mouth[:, rows][:, :, columns])
+
+
+def lose_detail(mouth: UInt8, size_px: int) -> UInt8:
+    """Make the pictures as small as a distant face has them, and large again."""
+    side_px = mouth.shape[1]
+    small = [cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA) for picture in mouth]
+    return np.stack([cv2.resize(picture, (side_px, side_px)) for picture in small]).astype(
+        np.uint8, copy=False
+    )
+
+
+def recompress(mouth: UInt8, quality: int) -> UInt8:
+    """Pass the pictures through JPEG, one under the other; its 8 px blocks keep them apart.
+
+    Args:
+        mouth: uint8, shape (F, 64, 64).
+        quality: JPEG quality in [0, 100].
+    """
+    strip = mouth.reshape(-1, mouth.shape[2])
+    _, code = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8).reshape(mouth.shape)
+
+
+def mask_mel(mel: Float32, rng: Rng) -> Float32:
+    """Hide a short time and a few bands of log-mel behind the mean (SpecAugment).
+
+    Args:
+        mel: float32, shape (4 F, 80).
+        rng: Source of chance.
+    """
+    result = mel.copy()
+    fill = float(mel.mean())
+    if rng.random() < 0.3:
+        length = int(rng.integers(2, 17))
+        start = int(rng.integers(0, max(1, len(mel) - length)))
+        result[start : start + length] = fill
+    if rng.random() < 0.3:
+        bands = int(rng.integers(2, 11))
+        first = int(rng.integers(0, mel.shape[1] - bands))
+        result[:, first : first + bands] = fill
+    return result

@@ -1,0 +1,1 @@
+"""Sub-commands of ``seamwatch`` that need the training package."""

@@ -1,0 +1,117 @@
+"""``seamwatch data``: real and fake clips to features for training and evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from training.data.layouts import LAYOUTS, read_clips
+from training.data.prepare import SKIPPED_NAME, OnProgress, PrepareReport, prepare
+
+
+@click.group()
+def data() -> None:
+    """Prepare clips for training and evaluation."""
+
+
+@data.command("prepare")
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of the shards; a folder begun earlier is continued.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(list(LAYOUTS)),
+    show_default="found out",
+    help="How the sources are laid out.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="processors",
+    help="Number of processes.",
+)
+@click.option(
+    "--faces",
+    is_flag=True,
+    help="Also keep aligned faces, 5 a second, for the models of the paper; give it again to continue.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+def prepare_command(
+    *, sources: tuple[Path, ...], out: Path, layout: str | None, workers: int, faces: bool, as_json: bool
+) -> None:
+    """Turn clips into training shards: lips, mouth, voice, speech activity, identity and quality.
+
+    SRC is a folder or a manifest.csv. Clips that DIR already holds are left alone, so the same command
+    continues after an interruption. Clips without a usable face, picture or sound are listed with the reason
+    on stderr and in DIR/skipped.csv.
+    """
+    clips = [clip for source in sources for clip in read_clips(source, layout)]
+    with _sigterm_as_interrupt(), _progress_bar(len(clips)) as on_progress:
+        report = prepare(clips, out, workers=workers, faces=faces, on_progress=on_progress)
+    for name, reason in report.skipped:
+        click.echo(f"skipped {_printable(name)}: {_printable(reason)}", err=True)
+    click.echo(json.dumps(_as_json(report, out)) if as_json else _as_text(report, out))
+
+
+@contextmanager
+def _progress_bar(total: int) -> Iterator[OnProgress]:
+    """Show on stderr, where a person sees it, how many clips are dealt with."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("preparing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end the preparation in the way of Ctrl-C, workers included."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _as_json(report: PrepareReport, out: Path) -> dict[str, object]:
+    return {
+        "out": str(out),
+        "prepared": report.prepared,
+        "unchanged": report.unchanged,
+        "seconds": round(report.seconds, 2),
+        "shards": report.shards,
+        "skipped": [{"file": name, "reason": reason} for name, reason in report.skipped],
+    }
+
+
+def _as_text(report: PrepareReport, out: Path) -> str:
+    skipped = f", {len(report.skipped)} skipped ({SKIPPED_NAME})" if report.skipped else ""
+    return (
+        f"{report.prepared} clips prepared ({report.seconds / 60:.1f} min), "
+        f"{report.unchanged} unchanged{skipped}; {report.shards} shards in {_printable(str(out))}"
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

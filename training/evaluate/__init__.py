@@ -1,0 +1,1 @@
+"""Measures how well the shipped pipeline tells fakes from genuine clips."""

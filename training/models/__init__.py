@@ -1,0 +1,1 @@
+"""The trained encoders: ``compact`` (what ships) and ``paper`` (the published architecture)."""
