@@ -16,17 +16,26 @@ from training.data.manifest import read_manifest
 from training.data.splits import Split
 from training.tamper.benchmark import build_benchmark
 from training.tamper.compression import PROFILES
+from training.tamper.kind_list import KINDS
 
 
 @click.command()
 @click.argument("clips_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--split", type=click.Choice(get_args(Split)), default="test", show_default=True)
+@click.option("--kind", "kinds", type=click.Choice(list(KINDS)), multiple=True, help="By default all.")
 @click.option("--compression", "profiles", type=click.Choice(list(PROFILES)), multiple=True)
 @click.option("--seed", type=int, default=20261123, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 def main(
-    *, clips_dir: Path, split: Split, profiles: tuple[str, ...], seed: int, workers: int, out: Path
+    *,
+    clips_dir: Path,
+    split: Split,
+    kinds: tuple[str, ...],
+    profiles: tuple[str, ...],
+    seed: int,
+    workers: int,
+    out: Path,
 ) -> None:
     """Make paired genuine and tampered files from the clips of one split."""
     with Progress(console=Console(stderr=True)) as progress:
@@ -36,6 +45,7 @@ def main(
             out,
             split=split,
             seed=seed,
+            kinds=kinds or tuple(KINDS),
             profiles=profiles or ("clean", "lq"),
             workers=workers,
             on_progress=lambda done, total: progress.update(bar, completed=done, total=total),

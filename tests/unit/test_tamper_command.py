@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+pytest.importorskip("scipy", reason="needs the training extra")
+
 from engines.errors import SeamwatchError
 from realtime.errors import ConfigurationError, MediaError
 from tests.support.media import write_clip

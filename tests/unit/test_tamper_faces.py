@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("scipy", reason="needs the training extra")
+
 from engines.frontend.alignment import align_face
 from engines.frontend.lips import lip_opening, normalise_lips
 from engines.loader import EngineSet

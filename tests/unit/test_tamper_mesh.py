@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("scipy", reason="needs the training extra")
+
 from training.tamper.blending import Colours, Region, paste, recoloured, soft_polygon
 from training.tamper.face_mesh import STEADY, onto_head, triangulate, warp_mesh
 from training.tamper.identity_changes import drift_weights, flicker_weights

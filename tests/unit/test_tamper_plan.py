@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("scipy", reason="needs the training extra")
+
 from tests.support.training_clips import clip_record
 from training.data.clip import Clip
 from training.tamper.kind_list import GENUINE, KINDS

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("scipy", reason="needs the training extra")
+
 from realtime.errors import MediaError
 from training.tamper import machine_voice as machine
 from training.tamper.loudness import active_blocks, active_level, chained, matched_level, spliced

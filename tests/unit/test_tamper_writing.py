@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("scipy", reason="needs the training extra")
+
 from realtime.errors import ConfigurationError, MediaError
 from tests.support.media import write_clip
 from training.tamper.compression import PROFILES, profile_named

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the training extra")
 pytest.importorskip("safetensors", reason="needs the training extra")
 
-from training.checkpoint import (  # noqa: E402
+from training.checkpoint import (
     CheckpointInfo,
     load_weights,
     random_state,
@@ -19,9 +19,9 @@ from training.checkpoint import (  # noqa: E402
     save_checkpoint,
     save_run,
 )
-from training.errors import TrainingError  # noqa: E402
-from training.models.identity import IdentityAggregator  # noqa: E402
-from training.models.visual import VisualEncoder  # noqa: E402
+from training.errors import TrainingError
+from training.models.identity import IdentityAggregator
+from training.models.visual import VisualEncoder
 
 INFO = CheckpointInfo(
     task="cross",

@@ -17,27 +17,27 @@ torch = pytest.importorskip("torch", reason="needs the training extra")
 pytest.importorskip("safetensors", reason="needs the training extra")
 pytest.importorskip("onnxscript", reason="needs the training extra")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file
 
-from engines.checkpoint import load_checkpoint  # noqa: E402
-from tests.support.prepared_clips import prepared_clips  # noqa: E402
-from training import export as exporting  # noqa: E402
-from training import onnx_export  # noqa: E402
-from training.checkpoint import CheckpointInfo, save_checkpoint  # noqa: E402
-from training.cli.export import export  # noqa: E402
-from training.config import CrossLoss, TrainConfig  # noqa: E402
-from training.data.listing import add_to_listing  # noqa: E402
-from training.data.shards import (  # noqa: E402
+from engines.checkpoint import load_checkpoint
+from tests.support.prepared_clips import prepared_clips
+from training import export as exporting
+from training import onnx_export
+from training.checkpoint import CheckpointInfo, save_checkpoint
+from training.cli.export import export
+from training.config import CrossLoss, TrainConfig
+from training.data.listing import add_to_listing
+from training.data.shards import (
     Entry,
     ShardIndex,
     tar_bytes,
     write_shard,
 )
-from training.data.splits import split_of  # noqa: E402
-from training.errors import TrainingError  # noqa: E402
-from training.export import export_run  # noqa: E402
-from training.models.visual import VisualEncoder  # noqa: E402
-from training.objectives import CompactCross, CompactIntra  # noqa: E402
+from training.data.splits import split_of
+from training.errors import TrainingError
+from training.export import export_run
+from training.models.visual import VisualEncoder
+from training.objectives import CompactCross, CompactIntra
 
 # Tracing takes some ten seconds of processor time, which are minutes on a busy machine.
 pytestmark = pytest.mark.timeout(900)

@@ -11,12 +11,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the training extra")
 pytest.importorskip("safetensors", reason="needs the training extra")
 
-from safetensors.torch import save_file  # noqa: E402
-from torch import nn  # noqa: E402
+from safetensors.torch import save_file
+from torch import nn
 
-from training.config import PaperConfig  # noqa: E402
-from training.errors import TrainingError  # noqa: E402
-from training.models.iresnet import IResNet, build_face_backbone  # noqa: E402
+from training.config import PaperConfig
+from training.errors import TrainingError
+from training.models.iresnet import IResNet, build_face_backbone
 
 BLOCKS = (1, 2, 1, 1)
 PAPER = PaperConfig(face_blocks=BLOCKS, face_width=4, face_dimension=32, whisper="unused")

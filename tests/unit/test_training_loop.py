@@ -14,16 +14,16 @@ from click.testing import CliRunner
 torch = pytest.importorskip("torch", reason="needs the training extra")
 pytest.importorskip("safetensors", reason="needs the training extra")
 
-from tests.support.prepared_clips import prepared_clip, prepared_clips  # noqa: E402
-from training.batches import batches_ahead  # noqa: E402
-from training.cli.train import train  # noqa: E402
-from training.config import CrossConfig, IntraConfig, TrainConfig, load_config  # noqa: E402
-from training.device import Placement  # noqa: E402
-from training.errors import TrainingError  # noqa: E402
-from training.loop import Outcome, Progress, TrainingRun  # noqa: E402
-from training.pool import Pool  # noqa: E402
-from training.tasks import Task, cross_task, intra_task  # noqa: E402
-from training.validation import CrossValidation, IntraValidation, area_under_curve, sections_of  # noqa: E402
+from tests.support.prepared_clips import prepared_clip, prepared_clips
+from training.batches import batches_ahead
+from training.cli.train import train
+from training.config import CrossConfig, IntraConfig, TrainConfig, load_config
+from training.device import Placement
+from training.errors import TrainingError
+from training.loop import Outcome, Progress, TrainingRun
+from training.pool import Pool
+from training.tasks import Task, cross_task, intra_task
+from training.validation import CrossValidation, IntraValidation, area_under_curve, sections_of
 
 PLACE = Placement(device=torch.device("cpu"), precision="fp32")
 CONFIG = TrainConfig.model_validate(

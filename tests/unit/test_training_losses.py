@@ -6,15 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the training extra")
 
-from training.config import CrossLoss  # noqa: E402
-from training.losses import (  # noqa: E402
+from training.config import CrossLoss
+from training.losses import (
     cross_modal_loss,
     frame_contrast_loss,
     intra_modal_loss,
     window_similarities,
 )
-from training.models.temporal import unit_norm  # noqa: E402
-from training.objectives import cross_loss  # noqa: E402
+from training.models.temporal import unit_norm
+from training.objectives import cross_loss
 
 TAU = 0.2
 

@@ -4,11 +4,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the training extra")
 
-from training.models.audio import AudioEncoder  # noqa: E402
-from training.models.identity import IdentityAggregator  # noqa: E402
-from training.models.temporal import CONTEXT_TICKS  # noqa: E402
-from training.models.visual import LipEncoder, MouthEncoder, VisualEncoder  # noqa: E402
-from training.objectives import count_parameters  # noqa: E402
+from training.models.audio import AudioEncoder
+from training.models.identity import IdentityAggregator
+from training.models.temporal import CONTEXT_TICKS
+from training.models.visual import LipEncoder, MouthEncoder, VisualEncoder
+from training.objectives import count_parameters
 
 
 @pytest.fixture(autouse=True)

@@ -15,25 +15,25 @@ torch = pytest.importorskip("torch", reason="needs the training extra")
 pytest.importorskip("safetensors", reason="needs the training extra")
 transformers = pytest.importorskip("transformers", reason="needs the paper extra")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from tests.support.prepared_clips import prepared_clip  # noqa: E402
-from tests.support.training_clips import assert_same  # noqa: E402
-from training import paper_validation  # noqa: E402
-from training.config import PaperConfig, TrainConfig, WindowShape, load_config  # noqa: E402
-from training.data.prepared_clip import PreparedClip  # noqa: E402
-from training.data.worker import fingerprint  # noqa: E402
-from training.device import Placement  # noqa: E402
-from training.errors import TrainingError  # noqa: E402
-from training.loop import Progress, TrainingRun  # noqa: E402
-from training.losses import cross_modal_loss, intra_modal_loss  # noqa: E402
-from training.models.iresnet import IResNet  # noqa: E402
-from training.models.paper_audio import VoiceWindowEncoder, Whisper, load_whisper  # noqa: E402
-from training.models.paper_visual import FaceWindowEncoder  # noqa: E402
-from training.paper_objectives import PaperCross, PaperIntra  # noqa: E402
-from training.paper_sampling import WindowSampler, spaced, window_starts  # noqa: E402
-from training.pool import Pool, mel_of, voice_of  # noqa: E402
-from training.tasks import Task, cross_task, intra_task  # noqa: E402
+from tests.support.prepared_clips import prepared_clip
+from tests.support.training_clips import assert_same
+from training import paper_validation
+from training.config import PaperConfig, TrainConfig, WindowShape, load_config
+from training.data.prepared_clip import PreparedClip
+from training.data.worker import fingerprint
+from training.device import Placement
+from training.errors import TrainingError
+from training.loop import Progress, TrainingRun
+from training.losses import cross_modal_loss, intra_modal_loss
+from training.models.iresnet import IResNet
+from training.models.paper_audio import VoiceWindowEncoder, Whisper, load_whisper
+from training.models.paper_visual import FaceWindowEncoder
+from training.paper_objectives import PaperCross, PaperIntra
+from training.paper_sampling import WindowSampler, spaced, window_starts
+from training.pool import Pool, mel_of, voice_of
+from training.tasks import Task, cross_task, intra_task
 
 PLACE = Placement(device=torch.device("cpu"), precision="fp32")
 SHAPE = WindowShape(length_ticks=25, hop_ticks=25)

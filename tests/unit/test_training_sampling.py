@@ -7,15 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the training extra")
 
-from tests.support.prepared_clips import prepared_clip, prepared_clips  # noqa: E402
-from training.augment_audio import (  # noqa: E402
+from tests.support.prepared_clips import prepared_clip, prepared_clips
+from training.augment_audio import (
     add_room,
     degrade_voice,
     mix,
     mu_law,
     quantise_spectrum,
 )
-from training.augment_video import (  # noqa: E402
+from training.augment_video import (
     degrade_face,
     hold_frames,
     lose_detail,
@@ -23,10 +23,10 @@ from training.augment_video import (  # noqa: E402
     recompress,
     shift_pictures,
 )
-from training.config import CrossSampling  # noqa: E402
-from training.errors import TrainingError  # noqa: E402
-from training.pool import Pool, PooledClip, mel_of, voice_of  # noqa: E402
-from training.sampling import CrossSampler, IntraSampler, Moment, SpeakerTree  # noqa: E402
+from training.config import CrossSampling
+from training.errors import TrainingError
+from training.pool import Pool, PooledClip, mel_of, voice_of
+from training.sampling import CrossSampler, IntraSampler, Moment, SpeakerTree
 
 CONFIG = CrossSampling(segments=4, min_ticks=30, max_ticks=40, short_ticks=25)
 
