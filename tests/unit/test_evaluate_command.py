@@ -9,6 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 import training.cli.evaluate as command_module
+
+pytest.importorskip("matplotlib", reason="needs the training extra")
+
 from realtime.errors import ConfigurationError, MediaError
 from tests.unit.test_evaluate_datasets import fakeavceleb_folder, manifest_folder
 from tests.unit.test_evaluate_scorer import LAGS, measurement
