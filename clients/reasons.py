@@ -64,6 +64,14 @@ REASONS: MappingProxyType[str, Reason] = MappingProxyType(
         "evidence_ran_out": Reason(
             "nothing left to compare", "There was nothing left to compare, so the earlier alarm was lifted."
         ),
+        "consistent_again": Reason(
+            "consistent again",
+            "Face and voice have held together again for a while, so the alarm was lifted.",
+        ),
+        "too_short": Reason("too short", "The recording is too short to be judged."),
+        "analysis_failed": Reason(
+            "the analysis failed", "The analysis of this participant failed and has ended."
+        ),
         "truncated": Reason(
             "the file is cut off", "The file is damaged or cut off; only a part was readable."
         ),

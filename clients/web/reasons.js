@@ -23,6 +23,8 @@ const SENTENCES = Object.freeze({
   dropped: "Parts of the media were dropped because processing fell behind.",
   ended: "A track of this participant has ended.",
   evidence_ran_out: "There is no longer enough evidence to judge.",
+  consistent_again: "Face and voice have held together again for a while.",
+  analysis_failed: "The analysis of this participant failed and has ended.",
 });
 
 const MANIPULATION = new Set(["identity_changed", "lips_do_not_fit_voice"]);

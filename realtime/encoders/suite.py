@@ -56,7 +56,7 @@ def load_encoders(
     config: MonitorConfig,
     *,
     models_dir: Path | None = None,
-    checkpoint_dir: Path = DEFAULT_CHECKPOINT,
+    checkpoint_dir: Path | None = DEFAULT_CHECKPOINT,
     threads: int = 1,
 ) -> EncoderSuite:
     """Load the pretrained models of the store and a checkpoint of trained encoders.
@@ -64,14 +64,14 @@ def load_encoders(
     Args:
         config: Settings of the pure core.
         models_dir: Root of the model store; None for the user's.
-        checkpoint_dir: The checkpoint; the one that ships unless said otherwise.
+        checkpoint_dir: The checkpoint; None for the untrained baseline, to compare with.
         threads: Threads that one run of an engine uses.
 
     Raises:
         ModelStoreError: A model is missing or damaged.
         EngineError: A model or the checkpoint cannot be loaded.
     """
-    checkpoint = load_checkpoint(checkpoint_dir, threads=threads)
+    checkpoint = None if checkpoint_dir is None else load_checkpoint(checkpoint_dir, threads=threads)
     return build_encoders(load_engines(ModelStore(models_dir), threads=threads), config, checkpoint)
 
 

@@ -6,7 +6,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 _LATENCY_BUCKETS_S = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0, 2.0, 5.0)
-_ENCODER_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class MonitorMetrics:
@@ -22,7 +21,6 @@ class MonitorMetrics:
         dropped: Items thrown away, by ``stage`` and ``reason``.
         alerts: Stored transitions, by the ``state`` they lead to.
         store_errors: Alerts that could not be stored.
-        encoder_s: Time an encoder runs, in seconds, by ``role``.
         webrtc: Events on peer connections, by ``event``.
     """
 
@@ -51,13 +49,6 @@ class MonitorMetrics:
         self.alerts = Counter("seamwatch_alerts", "Stored transitions.", ["state"], registry=registry)
         self.store_errors = Counter(
             "seamwatch_store_errors", "Alerts that could not be stored.", registry=registry
-        )
-        self.encoder_s = Histogram(
-            "seamwatch_encoder_seconds",
-            "Time an encoder runs.",
-            ["role"],
-            buckets=_ENCODER_BUCKETS_S,
-            registry=registry,
         )
         self.webrtc = Counter(
             "seamwatch_webrtc_events", "Events on peer connections.", ["event"], registry=registry

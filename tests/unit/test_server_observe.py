@@ -102,13 +102,11 @@ def test_two_monitors_do_not_share_metrics():
     first, second = MonitorMetrics(), MonitorMetrics()
     first.drop("video", "oldest", 3)
     first.alerts.labels(state="alert").inc()
-    first.encoder_s.labels(role="lips").observe(0.01)
     first.queue_depth.labels(stage="faces").set(2)
     body, content_type = first.exposition()
     assert content_type.startswith("text/plain")
     text = body.decode()
     assert 'seamwatch_dropped_total{reason="oldest",stage="video"} 3.0' in text
     assert 'seamwatch_queue_depth{stage="faces"} 2.0' in text
-    assert 'seamwatch_encoder_seconds_count{role="lips"} 1.0' in text
     assert "process_resident_memory_bytes" in text
     assert "reason=" not in second.exposition()[0].decode()

@@ -87,6 +87,7 @@ Examples:
     show_default="the one that ships",
     help="Trained encoders, as written by seamwatch export.",
 )
+@click.option("--baseline", is_flag=True, help="Measure the untrained lips and voice encoders instead.")
 @click.option(
     "--reference",
     type=click.Path(exists=True, path_type=Path),
@@ -127,6 +128,7 @@ def evaluate(
     quality: str,
     min_windows: int | None,
     checkpoint: Path,
+    baseline: bool,
     reference: Path | None,
     at_most: int | None,
     seed: int,
@@ -152,7 +154,7 @@ def evaluate(
         quality=cast(Quality, quality),
         trim=trim,
         fresh=fresh,
-        checkpoint=checkpoint,
+        checkpoint=None if baseline else checkpoint,
     )
     settings = EvaluationSettings(
         name=dataset,

@@ -37,7 +37,7 @@ class ScorerSettings:
         quality: Re-encoding before the scan.
         trim: Whether the silence before the first word is cut away.
         fresh: Whether kept measurements are made again.
-        checkpoint: Folder of the trained encoders.
+        checkpoint: Folder of the trained encoders; None for the untrained baseline.
     """
 
     config: MonitorConfig
@@ -45,7 +45,7 @@ class ScorerSettings:
     quality: Quality = "as-is"
     trim: bool = False
     fresh: bool = False
-    checkpoint: Path = DEFAULT_CHECKPOINT
+    checkpoint: Path | None = DEFAULT_CHECKPOINT
 
 
 class FileScorer:
