@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
+from training.cli.console import counting_bar
 from training.data.manifest import read_manifest
 from training.data.splits import Split
 from training.tamper.benchmark import build_benchmark
@@ -38,8 +37,7 @@ def main(
     out: Path,
 ) -> None:
     """Make paired genuine and tampered files from the clips of one split."""
-    with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("Tampering", total=None)
+    with counting_bar("tampering") as update:
         report = build_benchmark(
             read_manifest(clips_dir / "manifest.csv"),
             out,
@@ -48,7 +46,7 @@ def main(
             kinds=kinds or tuple(KINDS),
             profiles=profiles or ("clean", "lq"),
             workers=workers,
-            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+            on_progress=lambda done, total: update(completed=done, total=total),
         )
     for name, reason in report.skipped:
         click.echo(f"skipped {name}: {reason}", err=True)

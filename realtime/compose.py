@@ -76,4 +76,4 @@ async def run_server(
                 ready(server.url)
                 await server.ended()
     finally:
-        encoders.engines.close()
+        encoders.close()

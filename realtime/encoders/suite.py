@@ -26,18 +26,29 @@ class EncoderSuite:
         identity: mu.
         visual: gamma.
         audio: alpha.
-        mouth_size_px: Side of the mouth pictures that gamma wants; None where it wants none.
+        checkpoint: The engines behind trained gamma and alpha; None for the baseline.
     """
 
     engines: EngineSet
     identity: IdentityEncoder
     visual: VisualEncoder
     audio: AudioEncoder
-    mouth_size_px: int | None = None
+    checkpoint: CheckpointEngines | None = None
 
     def speech_detector(self) -> SpeechDetector:
         """Return a fresh speech detector for one participant."""
         return SpeechDetector(self.engines.vad)
+
+    @property
+    def mouth_size_px(self) -> int | None:
+        """Side of the mouth pictures that gamma wants; None where it wants none."""
+        return None if self.checkpoint is None else MOUTH_SIZE_PX
+
+    def close(self) -> None:
+        """Close every engine."""
+        self.engines.close()
+        if self.checkpoint is not None:
+            self.checkpoint.close()
 
     @property
     def ids(self) -> dict[str, str]:
@@ -105,5 +116,5 @@ def build_encoders(
         audio=TrainedAudioEncoder(
             checkpoint.audio, checkpoint.context_ticks, band_ticks, scoring.min_audio_ratio
         ),
-        mouth_size_px=MOUTH_SIZE_PX,
+        checkpoint=checkpoint,
     )

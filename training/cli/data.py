@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from training.cli.console import counting_bar, printable, sigterm_as_interrupt
 from training.data.layouts import LAYOUTS, read_clips
-from training.data.prepare import SKIPPED_NAME, OnProgress, PrepareReport, prepare
+from training.data.prepare import SKIPPED_NAME, PrepareReport, prepare
 
 
 @click.group()
@@ -60,38 +56,17 @@ def prepare_command(
     on stderr and in DIR/skipped.csv.
     """
     clips = [clip for source in sources for clip in read_clips(source, layout)]
-    with _sigterm_as_interrupt(), _progress_bar(len(clips)) as on_progress:
-        report = prepare(clips, out, workers=workers, faces=faces, on_progress=on_progress)
+    with sigterm_as_interrupt(), counting_bar("preparing", len(clips)) as update:
+        report = prepare(
+            clips,
+            out,
+            workers=workers,
+            faces=faces,
+            on_progress=lambda done, of: update(completed=done, total=of),
+        )
     for name, reason in report.skipped:
-        click.echo(f"skipped {_printable(name)}: {_printable(reason)}", err=True)
+        click.echo(f"skipped {printable(name)}: {printable(reason)}", err=True)
     click.echo(json.dumps(_as_json(report, out)) if as_json else _as_text(report, out))
-
-
-@contextmanager
-def _progress_bar(total: int) -> Iterator[OnProgress]:
-    """Show on stderr, where a person sees it, how many clips are dealt with."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("preparing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda done, of: progress.update(task, completed=done, total=of)
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the preparation in the way of Ctrl-C, workers included."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _as_json(report: PrepareReport, out: Path) -> dict[str, object]:
@@ -109,9 +84,5 @@ def _as_text(report: PrepareReport, out: Path) -> str:
     skipped = f", {len(report.skipped)} skipped ({SKIPPED_NAME})" if report.skipped else ""
     return (
         f"{report.prepared} clips prepared ({report.seconds / 60:.1f} min), "
-        f"{report.unchanged} unchanged{skipped}; {report.shards} shards in {_printable(str(out))}"
+        f"{report.unchanged} unchanged{skipped}; {report.shards} shards in {printable(str(out))}"
     )
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engines.checkpoint import DEFAULT_CHECKPOINT
 from realtime.config import MonitorConfig
 from realtime.errors import ConfigurationError
-from training.evaluate.clips import ClipScore
+from training.cli.console import counting_bar, sigterm_as_interrupt
 from training.evaluate.datasets import DATASETS, Split
 from training.evaluate.evaluation import EvaluationSettings, evaluate_dataset
 from training.evaluate.plots import write_plots
@@ -167,9 +163,13 @@ def evaluate(
         resamples=resamples,
         workers=workers,
     )
-    with _sigterm_as_interrupt(), _progress_bar() as on_clip:
+    with sigterm_as_interrupt(), counting_bar("scoring") as update:
         evaluation = evaluate_dataset(
-            clips, partial(load_measure, scorer_settings), settings, run_facts(), on_clip
+            clips,
+            partial(load_measure, scorer_settings),
+            settings,
+            run_facts(),
+            lambda _score, total: update(advance=1, total=total),
         )
     report = report_json(evaluation)
     text = json.dumps(report, indent=2, ensure_ascii=False)
@@ -185,34 +185,3 @@ def evaluate(
     if evaluation.unreadable:
         click.echo(f"{len(evaluation.unreadable)} clips could not be read; the report lists them.", err=True)
         sys.exit(EXIT_UNREADABLE)
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the evaluation in the way of Ctrl-C, workers included."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[ClipScore, int], None]]:
-    """Count scored clips on stderr, only where a person sees it."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("scoring"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("scoring", total=None)
-
-        def on_clip(_score: ClipScore, total: int) -> None:
-            progress.update(task, advance=1, total=total)
-
-        yield on_clip

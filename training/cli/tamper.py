@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from realtime.errors import ConfigurationError, MediaError
+from training.cli.console import counting_bar, printable
 from training.tamper.compression import PROFILES
 from training.tamper.ground_truth import GroundTruth, Origin, write_table
 from training.tamper.kind_list import KINDS
@@ -109,8 +107,8 @@ def tamper(
     except OSError as error:
         raise ConfigurationError(f"{out} cannot be made.", fix="Choose another --out.") from error
     job = _Job(kinds=versions, from_s=from_s, profiles=tuple(dict.fromkeys(profiles)), seed=seed, out=out)
-    with _progress_bar(len(clips) * len(versions)) as advance:
-        truths, all_served = _tamper_all(clips, others, job, advance)
+    with counting_bar("tampering", len(clips) * len(versions)) as update:
+        truths, all_served = _tamper_all(clips, others, job, lambda done: update(advance=done))
     for truth in truths:
         click.echo(json.dumps(asdict(truth), ensure_ascii=False) if as_json else str(out / truth.file))
     if not all_served:
@@ -178,25 +176,4 @@ def _tamper_all(
 
 
 def _show(error: MediaError) -> None:
-    click.echo(f"error: {_printable(error.message)}\n  fix: {_printable(error.fix)}", err=True)
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
-@contextmanager
-def _progress_bar(total: int) -> Iterator[Callable[[int], None]]:
-    """Show on stderr, where a person sees it, how many versions are dealt with."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("tampering"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda versions: progress.advance(task, versions)
+    click.echo(f"error: {printable(error.message)}\n  fix: {printable(error.fix)}", err=True)
