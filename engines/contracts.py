@@ -1,4 +1,4 @@
-"""The contracts of the four roles: what an engine takes and gives, whatever is behind it."""
+"""The contracts of the roles: what an engine takes and gives, whatever is behind it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from engines.frontend.mel import MEL_BINS
 from engines.frontend.mouth import MOUTH_SIZE_PX
 from engines.spec import Role, TensorSpec
 
+SPEECH_FEATURES = 384
 _STRIDES = (8, 16, 32)
 _YUNET_OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
@@ -62,15 +63,15 @@ def visual_contract(dimension: int) -> Contract:
 
 
 def audio_contract(dimension: int) -> Contract:
-    """Return the contract of alpha: 4 F log-mel frames to F - 2R frame embeddings.
+    """Return the contract of alpha: speech features of F ticks, two a tick, to F - 2R frame embeddings.
 
     Args:
         dimension: Length D of an embedding.
     """
     return Contract(
-        inputs={"mel": TensorSpec(shape=(None, None, MEL_BINS))},
+        inputs={"speech": TensorSpec(shape=(None, None, SPEECH_FEATURES))},
         outputs={"frames": TensorSpec(shape=(None, None, dimension))},
-        frontend="log-mel-80-100hz",
+        frontend="whisper-tiny.en-layer-2-50hz",
     )
 
 
@@ -102,6 +103,11 @@ CONTRACTS: Mapping[Role, Contract] = {
         outputs={"output": TensorSpec(shape=(1, 1)), "stateN": TensorSpec(shape=(2, 1, 128))},
         frontend="pcm-16khz-64-512",
     ),
+    Role.SPEECH: Contract(
+        inputs={"mel": TensorSpec(shape=(None, None, MEL_BINS), multiples=(1, 2, 1))},
+        outputs={"features": TensorSpec(shape=(None, None, SPEECH_FEATURES))},
+        frontend="whisper-log-mel-80-100hz",
+    ),
 }
 """Detector: ``image`` BGR in [0, 255] to YuNet's maps, one row a cell, for strides 8, 16 and 32.
 
@@ -110,4 +116,7 @@ and ``confidence``, the logit that a face is there.
 
 VAD: ``input`` with 64 samples of context and 512 new ones at ``sr`` = 16000 Hz, and the carried ``state``, to
 ``output``, the probability of speech, and ``stateN``, the next state.
+
+Speech: ``mel`` as from ``engines.frontend.mel``, 4 F frames, to ``features``, 2 F states of a Whisper encoder
+after its second layer.
 """

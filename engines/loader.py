@@ -22,12 +22,14 @@ class EngineSet:
         identity: Embeds aligned faces.
         landmarks: Finds 468 landmarks in a face's region.
         vad: Tells speech from other sound.
+        speech: Turns log-mel into speech features.
     """
 
     detector: Engine
     identity: Engine
     landmarks: Engine
     vad: Engine
+    speech: Engine
 
     @property
     def ids(self) -> dict[str, str]:
@@ -45,6 +47,7 @@ class EngineSet:
             Role.IDENTITY: self.identity,
             Role.LANDMARKS: self.landmarks,
             Role.VAD: self.vad,
+            Role.SPEECH: self.speech,
         }
 
 
@@ -63,14 +66,26 @@ def load_engines(store: ModelStore, *, threads: int = 1) -> EngineSet:
         EngineError: If a model cannot be prepared or loaded.
     """
     return EngineSet(
-        detector=_load(store, Role.DETECTOR, threads),
-        identity=_load(store, Role.IDENTITY, threads),
-        landmarks=_load(store, Role.LANDMARKS, threads),
-        vad=_load(store, Role.VAD, threads),
+        detector=load_engine(store, Role.DETECTOR, threads),
+        identity=load_engine(store, Role.IDENTITY, threads),
+        landmarks=load_engine(store, Role.LANDMARKS, threads),
+        vad=load_engine(store, Role.VAD, threads),
+        speech=load_engine(store, Role.SPEECH, threads),
     )
 
 
-def _load(store: ModelStore, role: Role, threads: int) -> Engine:
+def load_engine(store: ModelStore, role: Role, threads: int) -> Engine:
+    """Load one pinned model onto the CPU.
+
+    Args:
+        store: Where the models lie.
+        role: Which model.
+        threads: Threads that one run uses.
+
+    Raises:
+        ModelStoreError: If the model is missing or damaged.
+        EngineError: If it cannot be prepared or loaded.
+    """
     model, contract = by_role(role), CONTRACTS[role]
     path = store.path(model.name)
     graph = store.prepared.get(model.sha256, PREPARATION_VERSION, lambda: prepare(role, path.read_bytes()))

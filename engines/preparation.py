@@ -9,13 +9,16 @@ import onnx
 from onnx import helper, numpy_helper
 
 from engines import graphs, tflite_import
+from engines.ctranslate2_import import read_weights
 from engines.errors import EngineError
 from engines.spec import Role
+from engines.whisper_graph import whisper_prefix
 
 PREPARATION_VERSION = 1
 """Raised whenever a preparation changes what it writes."""
 
 SFACE_DIMENSION = 128
+_WHISPER_LAYERS, _WHISPER_HEADS = 2, 6
 
 
 def prepare(role: Role, source: bytes) -> bytes:
@@ -106,6 +109,11 @@ def _as_it_is(source: bytes) -> bytes:
     return source
 
 
+def _whisper(source: bytes) -> bytes:
+    model = whisper_prefix(read_weights(source), layers=_WHISPER_LAYERS, heads=_WHISPER_HEADS)
+    return bytes(model.SerializeToString())
+
+
 def _float_tensor(name: str, shape: list[int | str]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
 
@@ -115,4 +123,5 @@ _PREPARATIONS: Mapping[Role, Callable[[bytes], bytes]] = {
     Role.IDENTITY: _sface,
     Role.LANDMARKS: _face_mesh,
     Role.VAD: _as_it_is,
+    Role.SPEECH: _whisper,
 }

@@ -15,6 +15,7 @@ class Role(enum.StrEnum):
     IDENTITY = "identity"
     LANDMARKS = "landmarks"
     VAD = "vad"
+    SPEECH = "speech"
     VISUAL = "visual"
     AUDIO = "audio"
 

@@ -73,8 +73,9 @@ def _bend_lips(lips: Float32, rng: Rng) -> Float32:
 
 
 def _degrade_mouth(mouth: UInt8, rng: Rng) -> UInt8:
-    shift = rng.integers(-4, 5, 2)
-    mouth = shift_pictures(mouth, int(shift[0]), int(shift[1]))
+    shift = rng.uniform(-4.0, 4.0, 2)
+    turn_deg, scale = float(rng.normal(0.0, 4.0)), float(np.exp(rng.normal(0.0, 0.06)))
+    mouth = move_pictures(mouth, turn_deg, scale, (float(shift[0]), float(shift[1])))
     if rng.random() < 0.3:
         mouth = lose_detail(mouth, int(rng.integers(14, 48)))
     if rng.random() < 0.2:
@@ -88,11 +89,15 @@ def _degrade_mouth(mouth: UInt8, rng: Rng) -> UInt8:
     return np.asarray(table[mouth], np.uint8)
 
 
-def shift_pictures(mouth: UInt8, down_px: int, right_px: int) -> UInt8:
-    """Move all pictures alike; what comes in repeats the border."""
-    rows = np.clip(np.arange(mouth.shape[1]) - down_px, 0, mouth.shape[1] - 1)
-    columns = np.clip(np.arange(mouth.shape[2]) - right_px, 0, mouth.shape[2] - 1)
-    return np.ascontiguousarray(mouth[:, rows][:, :, columns])
+def move_pictures(mouth: UInt8, turn_deg: float, scale: float, shift_px: tuple[float, float]) -> UInt8:
+    """Turn, scale and shift all pictures alike; what comes in repeats the border."""
+    side_px = mouth.shape[1]
+    centre = (side_px - 1) / 2
+    matrix = cv2.getRotationMatrix2D((centre, centre), turn_deg, scale)
+    matrix[:, 2] += shift_px
+    size = (side_px, side_px)
+    moved = [cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE) for picture in mouth]
+    return np.stack(moved).astype(np.uint8, copy=False)
 
 
 def lose_detail(mouth: UInt8, size_px: int) -> UInt8:

@@ -48,10 +48,10 @@ class CompactCross(nn.Module):
         self.audio = AudioEncoder()
         self._config = config
 
-    def forward(self, lips: Tensor, mouth: Tensor, mel: Tensor) -> Losses:
+    def forward(self, lips: Tensor, mouth: Tensor, speech: Tensor) -> Losses:
         """Return the losses of a batch of segments, shapes as the encoders take them."""
         seen = self.visual.branches(lips, mouth)
-        heard = self.audio(mel).float()
+        heard = self.audio(speech).float()
         fused, by_lips, by_mouth = (cross_loss(part.float(), heard, self._config) for part in seen)
         return {
             "loss": fused + self._config.branch_weight * (by_lips + by_mouth),

@@ -20,11 +20,12 @@ from torch import nn
 from torch.export import Dim
 from torch.nn.utils import fuse_conv_bn_eval
 
+from engines.contracts import SPEECH_FEATURES
 from engines.frontend.lips import LIP_POINTS
-from engines.frontend.mel import FRAMES_PER_TICK, MEL_BINS
 from engines.frontend.mouth import MOUTH_SIZE_PX
 from engines.graphs import FreeShape, forget_inner_shapes, set_shapes
 from training.errors import TrainingError
+from training.models.audio import FEATURES_PER_TICK
 from training.models.temporal import CONTEXT_TICKS
 from training.models.visual import VisualEncoder
 
@@ -106,10 +107,10 @@ INTERFACES: Final[Mapping[str, Interface]] = MappingProxyType(
         ),
         "audio": Interface(
             inputs={
-                "mel": Port(
-                    steps=FRAMES_PER_TICK,
-                    rest=(MEL_BINS,),
-                    low=-14.0,
+                "speech": Port(
+                    steps=FEATURES_PER_TICK,
+                    rest=(SPEECH_FEATURES,),
+                    low=-2.0,
                     high=2.0,
                 )
             },
@@ -130,7 +131,7 @@ INTERFACES: Final[Mapping[str, Interface]] = MappingProxyType(
 )
 """``visual``: ``lips`` (n, F, 40, 2) and ``mouth`` (n, F, 64, 64) to ``frames`` (n, F - 2R, D).
 
-``audio``: ``mel`` (n, 4 F, 80) to ``frames`` (n, F - 2R, D).
+``audio``: ``speech`` (n, 2 F, 384) to ``frames`` (n, F - 2R, D).
 
 ``identity``: ``faces`` (n, K, 128) and ``weight`` (n, K) to ``embedding`` (n, D).
 """

@@ -10,16 +10,20 @@ import torch
 from torch import Tensor
 
 from training.augment_audio import degrade_voice
+from training.augment_speed import play_pictures, play_voice
 from training.augment_video import degrade_face, mask_mel
 from training.config import CrossSampling
 from training.data.prepared_clip import PreparedClip
 from training.errors import TrainingError
 from training.pool import MEL_MARGIN_TICKS, Pool, PooledClip, mel_of, voice_of
+from training.speech import SpeechFeatures
 
 Rng = np.random.Generator
 Batch = dict[str, Tensor]
 
 _TRIES = 40
+_SPEEDS = (0.85, 1.18)
+_SPEED_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,24 @@ class Moment:
     clip: PooledClip
     start: int
     ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long the segments of a batch are.
+
+    Attributes:
+        ticks: After the change of speed.
+        speed: How much faster the segment plays than it was recorded.
+    """
+
+    ticks: int
+    speed: float
+
+    @property
+    def source_ticks(self) -> int:
+        """Ticks of the clip that a segment is made of."""
+        return int(np.ceil((self.ticks - 1) * self.speed)) + 1
 
 
 class SpeakerTree:
@@ -67,6 +89,7 @@ class CrossSampler:
     Args:
         pool: Clips of the training split.
         config: Composition of a batch.
+        speech: Speech encoder behind alpha.
         seed: Of all batches.
         rank: Of this process among those that train together.
 
@@ -74,8 +97,10 @@ class CrossSampler:
         TrainingError: If no clip has a segment of the required length.
     """
 
-    def __init__(self, pool: Pool, config: CrossSampling, seed: int, rank: int = 0) -> None:
-        self._config, self._seed, self._rank = config, seed, rank
+    def __init__(
+        self, pool: Pool, config: CrossSampling, speech: SpeechFeatures, seed: int, rank: int = 0
+    ) -> None:
+        self._config, self._speech, self._seed, self._rank = config, speech, seed, rank
         short, long = [], []
         for clip in pool.clips:
             if len(clip.starts(config.max_ticks, config.min_speech)):
@@ -95,40 +120,49 @@ class CrossSampler:
         """Return the batch of a step.
 
         Returns:
-            ``lips`` float32 (n, F, 40, 2), ``mouth`` uint8 (n, F, 64, 64), ``mel`` float32 (n, 4 F, 80).
+            ``lips`` float32 (n, F, 40, 2), ``mouth`` uint8 (n, F, 64, 64), ``speech`` float32 (n, 2 F, 384).
         """
         key = [self._seed, 1, self._rank, step]
         rng = np.random.default_rng(key)
-        moments = self._moments(rng)
-        parts = [self._segment(moment, np.random.default_rng([*key, i])) for i, moment in enumerate(moments)]
-        lips, mouth, mel = (torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True))
-        return {"lips": lips, "mouth": mouth, "mel": mel}
+        length, moments = self._moments(rng)
+        parts = [
+            self._segment(moment, length, np.random.default_rng([*key, i]))
+            for i, moment in enumerate(moments)
+        ]
+        lips, mouth, mel = (np.stack(column) for column in zip(*parts, strict=True))
+        batch = {"lips": lips, "mouth": mouth, "speech": self._speech(mel)}
+        return {name: torch.from_numpy(array) for name, array in batch.items()}
 
-    def _moments(self, rng: Rng) -> list[Moment]:
+    def _moments(self, rng: Rng) -> tuple[Length, list[Moment]]:
         config = self._config
         wants_short = rng.random() < config.short_share
+        slowest, fastest = _SPEEDS
         if self._long is None or (wants_short and self._short is not None):
-            tree, ticks = self._short, config.short_ticks
+            # A word fills its clip: it can be played slower, and not faster.
+            tree, ticks, fastest = self._short, config.short_ticks, 1.0
         else:
             tree, ticks = self._long, int(rng.integers(config.min_ticks, config.max_ticks + 1))
         assert tree is not None
+        speed = float(np.exp(rng.uniform(np.log(slowest), np.log(fastest))))
+        changed = config.augment and rng.random() < _SPEED_SHARE
+        length = Length(ticks, speed if changed else 1.0)
         chosen: list[Moment] = []
         for _ in range(_TRIES * config.segments):
             if len(chosen) == config.segments:
                 break
-            first = self._moment(tree.draw(rng), ticks, chosen, rng, alone=True)
+            first = self._moment(tree.draw(rng), length.source_ticks, chosen, rng, alone=True)
             if first is None:
                 continue
             chosen.append(first)
             if len(chosen) < config.segments and rng.random() < config.hard_share:
                 clips = tree.by_speaker[first.clip.clip.speaker]
                 other = first.clip if rng.random() < 0.5 else clips[int(rng.integers(len(clips)))]
-                partner = self._moment(other, ticks, chosen, rng, alone=False)
+                partner = self._moment(other, length.source_ticks, chosen, rng, alone=False)
                 if partner is not None:
                     chosen.append(partner)
         if len(chosen) < 2:
             raise TrainingError("A batch found no two segments.", fix="Choose smaller batches.")
-        return chosen
+        return length, chosen
 
     def _moment(
         self, clip: PooledClip, ticks: int, chosen: list[Moment], rng: Rng, *, alone: bool
@@ -143,12 +177,15 @@ class CrossSampler:
         return Moment(clip, int(rng.choice(starts)), ticks) if len(starts) else None
 
     def _segment(
-        self, moment: Moment, rng: Rng
+        self, moment: Moment, length: Length, rng: Rng
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         clip = self._version(moment, rng)
         inside = slice(moment.start, moment.start + moment.ticks)
         lips, mouth = clip.lips[inside], clip.mouth[inside]
         voice = voice_of(clip, moment.start, moment.ticks)
+        if length.speed != 1.0:
+            lips, mouth = play_pictures(lips, mouth, length.ticks, length.speed)
+            voice = play_voice(voice, length.ticks, length.speed)
         if not self._config.augment:
             return lips, mouth, mel_of(voice)
         lips, mouth = degrade_face(lips, mouth, rng)

@@ -18,6 +18,7 @@ from training.paper_sampling import WindowSampler
 from training.paper_validation import cross_figures, intra_figures
 from training.pool import Pool
 from training.sampling import Batch, CrossSampler, IntraSampler
+from training.speech import SpeechFeatures, load_speech_features
 from training.validation import CrossValidation, IntraValidation
 
 #: Validation figure by which checkpoints are compared; higher is better.
@@ -49,16 +50,31 @@ class Task:
 
 
 def cross_task(
-    config: TrainConfig, cross: CrossConfig, train: Pool, validation: Pool, *, rank: int = 0
+    config: TrainConfig,
+    cross: CrossConfig,
+    train: Pool,
+    validation: Pool,
+    *,
+    rank: int = 0,
+    speech: SpeechFeatures | None = None,
 ) -> Task:
     """Return the training of gamma and alpha.
 
+    Args:
+        config: The whole run.
+        cross: This training.
+        train: Clips to learn from.
+        validation: Clips to judge by.
+        rank: Of this process among those that train together.
+        speech: Speech encoder behind compact alpha; None for the pinned one of the model store.
+
     Raises:
         TrainingError: If the clips do not fill a batch, or a pretrained model cannot be used.
+        ModelStoreError: If the pinned speech encoder is missing or damaged.
     """
     torch.manual_seed(config.seed)
     parts = (
-        _compact_cross(config, cross, train=train, validation=validation, rank=rank)
+        _compact_cross(config, cross, speech, train=train, validation=validation, rank=rank)
         if config.paper is None
         else _paper_cross(config, config.paper, cross, train=train, validation=validation, rank=rank)
     )
@@ -107,11 +123,18 @@ class _Parts(NamedTuple):
 
 
 def _compact_cross(
-    config: TrainConfig, cross: CrossConfig, *, train: Pool, validation: Pool, rank: int
+    config: TrainConfig,
+    cross: CrossConfig,
+    speech: SpeechFeatures | None,
+    *,
+    train: Pool,
+    validation: Pool,
+    rank: int,
 ) -> _Parts:
     objective = CompactCross(cross.loss)
-    sampler = CrossSampler(train, cross.sampling, config.seed, rank)
-    validator = CrossValidation(validation, config.windows, config.seed)
+    speech = speech or load_speech_features()
+    sampler = CrossSampler(train, cross.sampling, speech, config.seed, rank)
+    validator = CrossValidation(validation, config.windows, speech, config.seed)
     return _Parts(objective, sampler.batch, partial(validator, objective.visual, objective.audio))
 
 

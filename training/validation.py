@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from training.config import WindowShape
 from training.models.temporal import CONTEXT_TICKS
-from training.pool import MEL_MARGIN_TICKS, Pool, PooledClip, mel_of, voice_of
+from training.pool import MEL_MARGIN_TICKS, Pool, PooledClip
 from training.sampling import pad_windows
+from training.speech import SpeechFeatures, features_of_clip
 
 Float64 = npt.NDArray[np.float64]
 
@@ -22,6 +23,7 @@ _MIN_SPEECH = 0.4
 _MAX_SECTIONS_PER_CLIP = 12
 _SHIFTS_TICKS = (5, -5, 8, -8, 12, -12, 20, -20)
 _MIN_LAGS = 10
+_OTHERS = 8
 _BATCH_WINDOWS = 32
 
 
@@ -77,35 +79,41 @@ class CrossValidation:
     """AUC of genuine against swapped and shifted voices on the clips of a split, with the lag search.
 
     A section's score is the best similarity of lips and voice over a few lags, less the median over the band
-    where the clip is long enough to have one. The other voice and the shift are drawn once, by seed.
+    where the clip is long enough to have one. The other voices and the shifts are drawn once, by seed.
 
     Args:
         pool: Clips of the validation split.
         shape: Windows of the monitor.
+        speech: Speech encoder behind alpha.
         seed: Of the exchanges.
     """
 
     metric = "auc"
 
-    def __init__(self, pool: Pool, shape: WindowShape, seed: int) -> None:
+    def __init__(self, pool: Pool, shape: WindowShape, speech: SpeechFeatures, seed: int) -> None:
         self._shape, self._clips = shape, pool.clips
         self._sections = sections_of(pool.clips, shape)
         rng = np.random.default_rng([seed, 3])
-        self._others = [self._other(section, rng) for section in self._sections]
-        self._shifts = [int(rng.choice(_SHIFTS_TICKS)) for _ in self._sections]
+        self._others = [self._drawn(section, rng) for section in self._sections]
+        self._speech = {
+            index: features_of_clip(self._clips[index], speech)
+            for index in sorted({section.clip for section in self._sections})
+        }
 
     def __len__(self) -> int:
         """Number of sections."""
         return len(self._sections)
 
-    def _other(self, section: Section, rng: np.random.Generator) -> Section | None:
+    def _drawn(self, section: Section, rng: np.random.Generator) -> list[Section]:
+        """Return sections of other people, whose voices are put in the place of this one's."""
         speaker = self._clips[section.clip].clip.speaker
         others = [
             other
             for other in self._sections
             if other.one_word == section.one_word and self._clips[other.clip].clip.speaker != speaker
         ]
-        return others[int(rng.integers(len(others)))] if others else None
+        chosen = rng.permutation(len(others))[:_OTHERS]
+        return [others[int(i)] for i in chosen]
 
     def __call__(self, visual: nn.Module, audio: nn.Module, device: torch.device) -> dict[str, float]:
         """Return ``auc`` (their mean), ``auc_swapped``, ``auc_shifted`` and ``auc_swapped_word``.
@@ -115,37 +123,33 @@ class CrossValidation:
         visual.eval()
         audio.eval()
         with torch.no_grad():
-            voices = {i: self._voice(i, audio, device) for i in sorted({s.clip for s in self._sections})}
+            voices = {
+                index: np.asarray(audio(torch.from_numpy(speech[None]).to(device))[0].double().cpu().numpy())
+                for index, speech in self._speech.items()
+            }
             lips = self._lips(visual, device)
         scores: dict[str, tuple[list[float], list[float]]] = {
             name: ([], []) for name in ("auc_swapped", "auc_shifted", "auc_swapped_word")
         }
-        for section, windows, other, shift in zip(
-            self._sections, lips, self._others, self._shifts, strict=True
-        ):
+        for section, windows, others in zip(self._sections, lips, self._others, strict=True):
             genuine = self._score(windows, voices[section.clip], section.starts, section.one_word)
-            cases = [("auc_shifted", section.clip, [start + shift for start in section.starts])]
-            if section.one_word:
-                cases = []
-            if other is not None:
-                name = "auc_swapped_word" if section.one_word else "auc_swapped"
-                step = self._shape.hop_ticks
-                starts = [other.starts[0] + step * k for k in range(len(section.starts))]
-                cases.append((name, other.clip, starts))
-            for name, clip, voice_starts in cases:
-                altered = self._score(windows, voices[clip], voice_starts, section.one_word)
-                if np.isfinite(genuine) and np.isfinite(altered):
-                    scores[name][0].append(genuine)
+            if not np.isfinite(genuine):
+                continue
+            swapped = "auc_swapped_word" if section.one_word else "auc_swapped"
+            steps = self._shape.hop_ticks * np.arange(len(section.starts))
+            cases = [(swapped, other.clip, other.starts[0] + steps) for other in others]
+            if not section.one_word:
+                cases += [
+                    ("auc_shifted", section.clip, np.add(section.starts, shift)) for shift in _SHIFTS_TICKS
+                ]
+            for name in {case[0] for case in cases}:
+                scores[name][0].append(genuine)
+            for name, clip, starts in cases:
+                altered = self._score(windows, voices[clip], starts, section.one_word)
+                if np.isfinite(altered):
                     scores[name][1].append(altered)
-        found = {name: area_under_curve(*pair) for name, pair in scores.items() if pair[0]}
+        found = {name: area_under_curve(*pair) for name, pair in scores.items() if pair[0] and pair[1]}
         return {"auc": float(np.mean(list(found.values()))) if found else 0.5, **found}
-
-    def _voice(self, index: int, audio: nn.Module, device: torch.device) -> Float64:
-        """Embeddings of a clip's whole voice, (T - 2 R - 2, D); the first belongs to tick R + 1."""
-        clip = self._clips[index].prepared
-        ticks = clip.ticks - 2 * MEL_MARGIN_TICKS
-        mel = torch.from_numpy(mel_of(voice_of(clip, MEL_MARGIN_TICKS, ticks)))
-        return np.asarray(audio(mel[None].to(device))[0].double().cpu().numpy())
 
     def _lips(self, visual: nn.Module, device: torch.device) -> list[Float64]:
         """Embeddings of each section's windows, (windows, F - 2 R, D)."""
@@ -162,7 +166,7 @@ class CrossValidation:
         ends = np.cumsum([len(section.starts) for section in self._sections])[:-1]
         return list(np.split(together, ends))
 
-    def _score(self, lips: Float64, voice: Float64, starts: Sequence[int], one_word: bool) -> float:
+    def _score(self, lips: Float64, voice: Float64, starts: Iterable[int], one_word: bool) -> float:
         """Return the score of a section whose voice windows start at the given ticks; NaN without one."""
         shape = self._shape
         frames = shape.length_ticks - 2 * CONTEXT_TICKS

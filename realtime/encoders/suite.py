@@ -114,7 +114,11 @@ def build_encoders(
         identity=identity,
         visual=TrainedVisualEncoder(checkpoint.visual, scoring.min_face_ratio),
         audio=TrainedAudioEncoder(
-            checkpoint.audio, checkpoint.context_ticks, band_ticks, scoring.min_audio_ratio
+            engines.speech,
+            checkpoint.audio,
+            checkpoint.context_ticks,
+            band_ticks,
+            scoring.min_audio_ratio,
         ),
         checkpoint=checkpoint,
     )

@@ -52,13 +52,17 @@ class TrainedAudioEncoder:
     """The voice of a window at every lag.
 
     Args:
-        engine: ``mel`` (1, 4 (F + 2 B), 80) to ``frames`` (1, F + 2 B - 2R, D).
+        speech: ``mel`` (1, 4 (F + 2 B), 80) to ``features`` (1, 2 (F + 2 B), width).
+        engine: ``speech``, those features, to ``frames`` (1, F + 2 B - 2R, D).
         context_ticks: R.
         band_ticks: B.
         min_audio_ratio: Fraction of ticks that must carry audio for a lag to be valid.
     """
 
-    def __init__(self, engine: Engine, context_ticks: int, band_ticks: int, min_audio_ratio: float) -> None:
+    def __init__(
+        self, speech: Engine, engine: Engine, context_ticks: int, band_ticks: int, min_audio_ratio: float
+    ) -> None:
+        self._speech = speech
         self._engine = engine
         self._context_ticks = context_ticks
         self._band_ticks = band_ticks
@@ -77,7 +81,8 @@ class TrainedAudioEncoder:
         valid = heard >= self._min_audio_ratio
         if not valid.any():
             return None
-        frames = self._engine.run({"mel": log_mel(window.audio)[np.newaxis]})["frames"][0]
+        features = self._speech.run({"mel": log_mel(window.audio)[np.newaxis]})["features"]
+        frames = self._engine.run({"speech": features})["frames"][0]
         length = ticks - 2 * self._context_ticks
         vectors = np.stack(
             [

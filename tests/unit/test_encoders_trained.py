@@ -24,7 +24,9 @@ class CodeEngine:
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if "mel" in inputs:
-            numbers = loudness_rank(inputs["mel"][0])
+            return {"features": inputs["mel"]}
+        if "speech" in inputs:
+            numbers = loudness_rank(inputs["speech"][0])
         else:
             numbers = inputs["mouth"][0, :, 0, 0].astype(int)
             assert np.array_equal(np.rint(inputs["lips"][0, :, 0, 0]).astype(int), numbers)
@@ -34,7 +36,7 @@ class CodeEngine:
 def loudness_rank(mel: np.ndarray) -> np.ndarray:
     """Read the number of each tick from how loud it is."""
     loudness = mel.reshape(-1, 4, 80)[:, 1:3].mean(axis=(1, 2))
-    return np.rint((loudness - LOUDEST) / np.log(0.9) / 2).astype(int)
+    return np.rint((loudness - LOUDEST) / (2 * np.log10(0.9) / 4)).astype(int)
 
 
 def sound(numbers: np.ndarray) -> np.ndarray:
@@ -72,7 +74,7 @@ def window(
 
 def encode(case: Window):
     visual = TrainedVisualEncoder(CodeEngine(), 0.6).encode(case)
-    audio = TrainedAudioEncoder(CodeEngine(), CONTEXT, BAND, 0.8).encode(case)
+    audio = TrainedAudioEncoder(CodeEngine(), CodeEngine(), CONTEXT, BAND, 0.8).encode(case)
     return visual, audio
 
 

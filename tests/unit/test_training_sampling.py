@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the training extra")
 
 from tests.support.prepared_clips import prepared_clip, prepared_clips
+from tests.support.speech import made_up_features
 from training.augment_audio import (
     add_room,
     degrade_voice,
@@ -20,19 +21,21 @@ from training.augment_video import (
     hold_frames,
     lose_detail,
     mirror,
+    move_pictures,
     recompress,
-    shift_pictures,
 )
 from training.config import CrossSampling
 from training.errors import TrainingError
 from training.pool import Pool, PooledClip, mel_of, voice_of
-from training.sampling import CrossSampler, IntraSampler, Moment, SpeakerTree
+from training.sampling import CrossSampler, IntraSampler, Length, Moment, SpeakerTree
 
 CONFIG = CrossSampling(segments=4, min_ticks=30, max_ticks=40, short_ticks=25)
 
 
 def cross(**changes: object) -> CrossSampler:
-    return CrossSampler(Pool.of(prepared_clips()), CONFIG.model_copy(update=changes), seed=3)
+    return CrossSampler(
+        Pool.of(prepared_clips()), CONFIG.model_copy(update=changes), made_up_features, seed=3
+    )
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -44,7 +47,7 @@ def test_a_batch_depends_on_seed_rank_and_step_alone() -> None:
     ahead = [first.batch(step) for step in range(4)]
     assert all(same(second.batch(step), ahead[step]) for step in (2, 0, 3, 1))
     assert not same(first.batch(0), first.batch(4))
-    other_rank = CrossSampler(Pool.of(prepared_clips()), CONFIG, seed=3, rank=1)
+    other_rank = CrossSampler(Pool.of(prepared_clips()), CONFIG, made_up_features, seed=3, rank=1)
     assert not same(other_rank.batch(0), ahead[0])
 
 
@@ -58,7 +61,7 @@ def test_batches_have_the_shapes_that_the_encoders_take() -> None:
         assert batch["lips"].shape == (4, ticks, 40, 2)
         assert batch["mouth"].shape == (4, ticks, 64, 64)
         assert batch["mouth"].dtype == torch.uint8
-        assert batch["mel"].shape == (4, 4 * ticks, 80)
+        assert batch["speech"].shape == (4, 2 * ticks, 384)
         assert all(torch.isfinite(part.float()).all() for part in batch.values())
     assert 25 in lengths
     assert lengths - {25} <= set(range(30, 41))
@@ -70,9 +73,12 @@ def test_a_segment_is_lips_and_voice_of_the_same_time() -> None:
     sampler = CrossSampler(
         Pool.of([clip, prepared_clip(2, ticks=60)]),
         CONFIG.model_copy(update={"segments": 2, "augment": False}),
+        made_up_features,
         1,
     )
-    lips, mouth, mel = sampler._segment(Moment(PooledClip(clip), 7, 30), np.random.default_rng(0))
+    lips, mouth, mel = sampler._segment(
+        Moment(PooledClip(clip), 7, 30), Length(30, 1.0), np.random.default_rng(0)
+    )
     assert np.array_equal(lips, clip.lips[7:37])
     assert np.array_equal(mouth, clip.mouth[7:37])
     assert np.allclose(mel, mel_of(voice_of(clip, 1, 58))[4 * 6 : 4 * 36], atol=1e-5)
@@ -82,11 +88,11 @@ def test_segments_of_a_batch_never_overlap_and_pairs_share_a_speaker() -> None:
     sampler = cross(hard_share=1.0, segments=6)
     pairs = 0
     for step in range(20):
-        moments = sampler._moments(np.random.default_rng(step))
+        length, moments = sampler._moments(np.random.default_rng(step))
         for i, one in enumerate(moments):
             for two in moments[i + 1 :]:
                 pairs += one.clip.clip.speaker == two.clip.clip.speaker
-                assert one.clip is not two.clip or abs(one.start - two.start) >= one.ticks
+                assert one.clip is not two.clip or abs(one.start - two.start) >= length.source_ticks
     assert pairs >= 20
 
 
@@ -132,15 +138,22 @@ def test_copies_stand_in_for_their_clip() -> None:
     pool = Pool.of(clips, dark)
     assert all(len(clip.copies) == 1 for clip in pool.clips)
     settings = {"augment": False, "short_share": 0.0, "copy_share": 1.0}
-    batch = CrossSampler(pool, CONFIG.model_copy(update=settings), 1).batch(0)
+    batch = CrossSampler(pool, CONFIG.model_copy(update=settings), made_up_features, 1).batch(0)
     assert int(batch["mouth"].max()) == 0
     settings["copy_share"] = 0.0
-    assert int(CrossSampler(pool, CONFIG.model_copy(update=settings), 1).batch(0)["mouth"].max()) > 0
+    assert (
+        int(
+            CrossSampler(pool, CONFIG.model_copy(update=settings), made_up_features, 1)
+            .batch(0)["mouth"]
+            .max()
+        )
+        > 0
+    )
 
 
 def test_too_few_clips_are_refused() -> None:
     with pytest.raises(TrainingError, match="a batch needs 4"):
-        CrossSampler(Pool.of(prepared_clips(3)), CONFIG, seed=1)
+        CrossSampler(Pool.of(prepared_clips(3)), CONFIG, made_up_features, seed=1)
 
 
 def test_digest_tells_data_apart() -> None:
@@ -210,14 +223,18 @@ def test_mirroring_twice_changes_nothing_and_keeps_contours() -> None:
 def test_pictures_are_degraded_one_by_one() -> None:
     mouth = np.zeros((3, 64, 64), np.uint8)
     mouth[1] = 200
-    for changed in (recompress(mouth, 30), lose_detail(mouth, 20), shift_pictures(mouth, 3, -2)):
+    for changed in (
+        recompress(mouth, 30),
+        lose_detail(mouth, 20),
+        move_pictures(mouth, 5.0, 1.1, (-2.0, 3.0)),
+    ):
         assert changed.shape == mouth.shape
         assert changed.dtype == np.uint8
         assert changed[0].max() <= 2
         assert changed[1].min() >= 198
     bright = np.zeros((1, 64, 64), np.uint8)
     bright[0, 10, 20] = 255
-    assert shift_pictures(bright, 3, -2)[0, 13, 18] == 255
+    assert move_pictures(bright, 0.0, 1.0, (-2.0, 3.0))[0, 13, 18] == 255
 
 
 @pytest.mark.parametrize("rate_hz", [8.0, 15.0, 20.0])

@@ -9,6 +9,10 @@ CONTEXT_TICKS = 5
 """R: a frame embedding sees its own tick and R ticks on both sides, in every compact encoder."""
 
 
+DROPPED = 0.2
+"""Share of features that are left out, each for a whole segment, while a branch learns."""
+
+
 class TemporalBlock(nn.Module):
     """A residual block over three frames: depthwise in time, then a two-layer network per frame.
 

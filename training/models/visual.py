@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from engines.frontend.lips import LIP_POINTS
 from engines.frontend.mouth import MOUTH_SIZE_PX
-from training.models.temporal import CONTEXT_TICKS, temporal_stack, unit_norm
+from training.models.temporal import CONTEXT_TICKS, DROPPED, temporal_stack, unit_norm
 
 _LIP_SCALE = 20.0
 _STEM_FRAMES = 5
@@ -33,7 +33,7 @@ class LipEncoder(nn.Module):
 
     def __init__(self, channels: int = 144, hidden: int = 240) -> None:
         super().__init__()
-        self.enter = nn.Conv1d(4 * LIP_POINTS, channels, 1)
+        self.enter = nn.Sequential(nn.Conv1d(4 * LIP_POINTS, channels, 1), nn.Dropout1d(DROPPED))
         self.time = temporal_stack(channels, hidden, CONTEXT_TICKS - 1)
 
     def forward(self, lips: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class MouthEncoder(nn.Module):
         )
         grid_px = MOUTH_SIZE_PX // 16
         self.place = nn.Conv2d(144, 144, grid_px, groups=144, bias=False)
-        self.enter = nn.Sequential(nn.BatchNorm1d(144), nn.Conv1d(144, channels, 1))
+        self.enter = nn.Sequential(nn.BatchNorm1d(144), nn.Dropout1d(DROPPED), nn.Conv1d(144, channels, 1))
         self.time = temporal_stack(channels, hidden, CONTEXT_TICKS - _STEM_FRAMES // 2)
 
     def forward(self, mouth: Tensor) -> Tensor:
