@@ -28,6 +28,7 @@ class Optimisation(_Section):
         clip_norm: Largest norm of the gradient.
         validate_every: Steps between validations; a checkpoint to resume from is written then, too.
         patience: Validations without a better value after which training ends.
+        average: Decay of the running average of the weights, which is what is validated and kept; 0: none.
         precision: ``auto`` is bf16 on a GPU that has it and fp32 elsewhere.
         workers: Threads that prepare batches ahead.
     """
@@ -39,6 +40,7 @@ class Optimisation(_Section):
     clip_norm: float = Field(default=5.0, gt=0)
     validate_every: int = Field(default=100, gt=0)
     patience: int = Field(default=10, gt=0)
+    average: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     workers: int = Field(default=1, ge=1)
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from training.averaging import WeightAverage
 from training.batches import batches_ahead
 from training.checkpoint import (
     CheckpointInfo,
@@ -146,6 +147,7 @@ class TrainingRun:
             pct_start=optimisation.warmup,
         )
         self._scaler = torch.amp.GradScaler(enabled=placement.precision == "fp16")
+        self._average = WeightAverage(self._objective, optimisation.average)
         self._position = _Position()
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / RUN_FILE).exists():
@@ -182,6 +184,7 @@ class TrainingRun:
             for batch in ahead:
                 values = self._step(batch)
                 position.step += 1
+                self._average.update(position.step)
                 on_progress(
                     Progress(
                         step=position.step, steps=optimisation.steps, loss=values["loss"], best=position.best
@@ -230,14 +233,15 @@ class TrainingRun:
         """Validate on the leading process; the others learn whether to stop."""
         position = self._position
         if curves is not None:
-            figures = dict(self._task.validate(self._placement.device))
-            curves.add(position.step, {f"validation/{name}": value for name, value in figures.items()})
-            if position.best is None or figures[METRIC] > position.best:
-                position.best, position.best_step = figures[METRIC], position.step
-                position.best_metrics, position.worse = figures, 0
-                save_checkpoint(self._folder / BEST_FILE, self._objective, self._info())
-            else:
-                position.worse += 1
+            with self._average.applied():
+                figures = dict(self._task.validate(self._placement.device))
+                curves.add(position.step, {f"validation/{name}": value for name, value in figures.items()})
+                if position.best is None or figures[METRIC] > position.best:
+                    position.best, position.best_step = figures[METRIC], position.step
+                    position.best_metrics, position.worse = figures, 0
+                    save_checkpoint(self._folder / BEST_FILE, self._objective, self._info())
+                else:
+                    position.worse += 1
         position.stopped_early = self._agree(position.worse >= self._task.optimisation.patience)
 
     def _agree(self, wish: bool) -> bool:
@@ -276,6 +280,7 @@ class TrainingRun:
             {
                 "origin": self._origin(),
                 "objective": self._objective.state_dict(),
+                "average": self._average.state_dict(),
                 "optimiser": self._optimiser.state_dict(),
                 "schedule": self._schedule.state_dict(),
                 "scaler": self._scaler.state_dict(),
@@ -297,6 +302,7 @@ class TrainingRun:
                 fix="Resume it with what it was started with, or choose another folder.",
             )
         self._objective.load_state_dict(state["objective"])
+        self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
         self._scaler.load_state_dict(state["scaler"])

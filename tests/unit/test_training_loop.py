@@ -16,6 +16,7 @@ pytest.importorskip("safetensors", reason="needs the training extra")
 
 from tests.support.prepared_clips import prepared_clip, prepared_clips
 from tests.support.speech import made_up_features
+from training.averaging import WeightAverage
 from training.batches import batches_ahead
 from training.cli.train import train
 from training.config import CrossConfig, IntraConfig, TrainConfig, load_config
@@ -31,7 +32,7 @@ CONFIG = TrainConfig.model_validate(
     {
         "family": "compact",
         "cross": {
-            "optimisation": {"steps": 6, "learning_rate": 1e-3, "validate_every": 3},
+            "optimisation": {"steps": 6, "learning_rate": 1e-3, "validate_every": 3, "average": 0.9},
             "sampling": {"segments": 3, "min_ticks": 25, "max_ticks": 28, "short_ticks": 25},
         },
         "intra": {"optimisation": {"steps": 12, "learning_rate": 1e-3, "validate_every": 4}},
@@ -96,9 +97,30 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> N
     last = start(cross(), tmp_path / "parts", resume=True).run()
     assert (last.step, last.interrupted) == (6, False)
     whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
-    assert all(equal(whole[name], parts[name]) for name in ("objective", "optimiser", "schedule", "position"))
+    assert all(
+        equal(whole[name], parts[name])
+        for name in ("objective", "average", "optimiser", "schedule", "position")
+    )
     for name in ("best.safetensors", "best.json", "curves.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+
+
+def test_the_average_of_weights_is_kept_apart_from_them() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False), torch.nn.BatchNorm1d(1))
+    average = WeightAverage(module, 0.5)
+    weight = module[0].weight
+    expected = float(weight.detach()[0, 0])
+    for step in range(1, 30):
+        with torch.no_grad():
+            weight[0, 0] = step
+            module[1].num_batches_tracked.fill_(step)
+        average.update(step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * step
+    with average.applied():
+        assert float(weight.detach()[0, 0]) == pytest.approx(expected, rel=1e-5)
+        assert int(module[1].num_batches_tracked) == 29
+    assert float(weight.detach()[0, 0]) == 29.0
 
 
 def test_seeds_tell_runs_apart(tmp_path: Path) -> None:
