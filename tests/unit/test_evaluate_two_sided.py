@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.evaluate.clip_statistics import CROSS_STATISTICS, INTRA_STATISTICS, ClipTrace, clip_statistics
+from training.evaluate.clip_statistics import (
+    CROSS_STATISTICS,
+    INTRA_STATISTICS,
+    ClipTrace,
+    clip_statistics,
+    piece_statistics,
+)
 from training.evaluate.clips import ClipScore, ClipStatus, EvaluationClip
-from training.evaluate.references import WINDOW_BANDS, with_two_sided
+from training.evaluate.references import with_two_sided
 from training.evaluate.two_sided import MIN_REFERENCE, two_sided_ranks, typicality
 
 
@@ -94,7 +100,8 @@ def test_too_small_a_reference_says_nothing() -> None:
         typicality(np.zeros(2), values)
 
 
-def scored(name: str, statistics: dict[str, float], *, fake: bool = False, windows: int = 10, condition=""):
+def scored(name: str, statistics: dict[str, float], *, fake: bool = False, windows: int = 0, condition=""):
+    """A clip whose pieces, of so many windows, are all alike; a short one without a length."""
     clip = EvaluationClip(
         path=Path(name), is_fake=fake, kind="k", generator="", speaker=name, condition=condition
     )
@@ -103,6 +110,7 @@ def scored(name: str, statistics: dict[str, float], *, fake: bool = False, windo
         status=ClipStatus.SCORED,
         cross_windows=windows,
         statistics=statistics,
+        pieces={windows: (statistics, statistics)} if windows else {},
         evidence={"live": 1.0},
     )
 
@@ -137,20 +145,32 @@ def test_a_missing_statistic_leaves_its_channel_out() -> None:
 
 
 def test_the_reference_is_of_the_same_length_and_condition() -> None:
-    clip = scored("a", every_statistic(0.5), windows=WINDOW_BANDS[0], condition="lq")
-    short = reference(windows=WINDOW_BANDS[0] - 1, condition="lq")
-    assert with_two_sided([clip], short)[0].evidence["two_sided"] is None
-    long = reference(windows=WINDOW_BANDS[1], condition="lq")
-    assert with_two_sided([clip], long)[0].evidence["two_sided"] is None
-    same = reference(windows=WINDOW_BANDS[1] - 1, condition="lq")
+    clip = scored("a", every_statistic(0.5), windows=8, condition="lq")
+    for other in (0, 4, 16):
+        assert (
+            with_two_sided([clip], reference(windows=other, condition="lq"))[0].evidence["two_sided"] is None
+        )
+    same = reference(windows=8, condition="lq")
     expected = with_two_sided([clip], same)[0].evidence["two_sided"]
     assert expected is not None
     shifted = [
-        replace(score, statistics=every_statistic(score.statistics["sync_best"] - 20))
-        for score in reference(condition="hq")
+        replace(score, pieces={8: (every_statistic(score.statistics["sync_best"] - 20),)})
+        for score in reference(windows=8, condition="hq")
     ]
     assert with_two_sided([clip], [*same, *shifted])[0].evidence["two_sided"] == expected
     assert with_two_sided([clip], shifted)[0].evidence["two_sided"] is not None
+
+
+def test_the_evidence_of_a_clip_is_the_mean_of_its_longest_pieces() -> None:
+    pieces = [every_statistic(value) for value in (-1.0, 7.5, 19.0)]
+    genuine = reference(windows=4)
+    alone = [
+        with_two_sided([scored("a", piece, windows=4)], genuine)[0].evidence["two_sided"] for piece in pieces
+    ]
+    clip = replace(scored("a", pieces[0]), pieces={4: tuple(pieces)})
+    assert with_two_sided([clip], genuine)[0].evidence["two_sided"] == pytest.approx(np.mean(alone))
+    longer = replace(clip, pieces={4: tuple(pieces), 8: (pieces[1],)})
+    assert with_two_sided([longer], genuine)[0].evidence["two_sided"] is None
 
 
 def test_fakes_and_the_clip_itself_are_no_reference() -> None:
@@ -182,6 +202,18 @@ def test_statistics_of_a_trace() -> None:
     assert found["sync_spread"] == pytest.approx(np.std(profiles[:, 2].astype(np.float64)))
     own = [int(np.nanargmax(row)) for row in profiles]
     assert found["lag_scatter"] == pytest.approx(np.mean([abs(lag - 2) for lag in own]))
+
+
+def test_pieces_follow_each_other_and_cover_the_clip_alike() -> None:
+    generator = np.random.default_rng(5)
+    profiles = generator.uniform(-1, 1, size=(17, 5)).astype(np.float32)
+    identity = generator.uniform(-1, 1, size=(34, 34)).astype(np.float32)
+    found = piece_statistics(ClipTrace(identity=identity, lag_profiles=profiles))
+    assert {length: len(pieces) for length, pieces in found.items()} == {4: 4, 8: 2, 16: 1}
+    assert found[8][1] == clip_statistics(
+        ClipTrace(identity=identity[16:32, 16:32], lag_profiles=profiles[8:16])
+    )
+    assert piece_statistics(ClipTrace(identity=identity, lag_profiles=profiles[:3])) == {}
 
 
 def test_statistics_of_little() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from realtime.types import Float32
 
 #: The paper's Score_intra is a low percentile of the self-similarity; here without the diagonal of ones.
 LOW_PERCENTILE = 5.0
+
+#: Lengths, in speech windows, at which clips are compared with each other.
+PIECE_WINDOWS = (4, 8, 16, 32)
 
 INTRA_STATISTICS = ("identity_low", "identity_spread")
 CROSS_STATISTICS = ("sync_best", "sync_rise", "sync_spread", "lag_scatter")
@@ -41,6 +45,27 @@ def clip_statistics(trace: ClipTrace) -> dict[str, float]:
     clips and so without influence on a typicality among them.
     """
     return {**_identity_statistics(trace.identity), **_sync_statistics(trace.lag_profiles)}
+
+
+def piece_statistics(trace: ClipTrace) -> dict[int, tuple[dict[str, float], ...]]:
+    """Cut the trace into pieces that follow each other, and return the statistics of each.
+
+    Returns:
+        For each length of ``PIECE_WINDOWS`` that the trace holds, in speech windows, its pieces. Identity
+        is cut at the same fractions of the clip, since it also has windows without speech.
+    """
+    speech, faces = len(trace.lag_profiles), len(trace.identity)
+    found: dict[int, tuple[dict[str, float], ...]] = {}
+    for length in PIECE_WINDOWS:
+        edges = [length * index for index in range(speech // length + 1)]
+        pieces = []
+        for first, end in pairwise(edges):
+            seen = slice(first * faces // speech, end * faces // speech)
+            piece = ClipTrace(identity=trace.identity[seen, seen], lag_profiles=trace.lag_profiles[first:end])
+            pieces.append(clip_statistics(piece))
+        if pieces:
+            found[length] = tuple(pieces)
+    return found
 
 
 def _identity_statistics(identity: Float32) -> dict[str, float]:

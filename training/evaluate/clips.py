@@ -60,6 +60,7 @@ class ClipScore:
         alert_windows: Windows that ended in the state "alert".
         cross_windows: Windows with lips and speech.
         statistics: Statistics of the clip by name, for the typicality; empty where it has none.
+        pieces: Likewise of its pieces, by their length in speech windows.
         evidence: Further columns by name: the higher, the more likely a fake; None where it cannot tell.
         engines: Engine id by role.
     """
@@ -76,6 +77,7 @@ class ClipScore:
     alert_windows: int = 0
     cross_windows: int = 0
     statistics: Mapping[str, float] = field(default_factory=dict)
+    pieces: Mapping[int, tuple[Mapping[str, float], ...]] = field(default_factory=dict)
     evidence: Mapping[str, float | None] = field(default_factory=dict)
     engines: Mapping[str, str] = field(default_factory=dict)
 

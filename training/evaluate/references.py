@@ -12,9 +12,10 @@ from training.evaluate.clip_statistics import CROSS_STATISTICS, INTRA_STATISTICS
 from training.evaluate.clips import ClipScore
 from training.evaluate.two_sided import Rule, typicality
 
-#: A clip is compared with genuine clips in the same band of speech windows: fewer than the first number,
-#: fewer than the second, or more. One word, sentences and a call do not share a distribution.
-WINDOW_BANDS = (4, 40)
+Row = tuple[float, ...]
+
+#: Length of a clip that is too short for pieces.
+WHOLE = 0
 
 TWO_SIDED_CHANNELS = {
     "two_sided_intra": INTRA_STATISTICS,
@@ -28,9 +29,12 @@ def with_two_sided(
 ) -> list[ClipScore]:
     """Return the scores with one more evidence column per channel of ``TWO_SIDED_CHANNELS``.
 
-    The reference of a clip are the genuine reference clips in its band of windows, of its condition where the
-    reference knows that condition and of all conditions where it does not. The evidence is None without all
-    of the channel's statistics or without enough reference.
+    A clip is cut into pieces of the longest length of ``PIECE_WINDOWS`` that it holds, each is compared with
+    the pieces of that length of the genuine reference clips, and the clip's evidence is the mean of theirs.
+    A clip too short for pieces is compared with such clips as a whole. The reference is of the clip's
+    condition where it knows that condition and of all conditions where it does not. Pieces of one clip
+    depend on each other, so the p-values behind the evidence are conformal only as far as the reference has
+    many clips. The evidence is None without all of the channel's statistics or without enough reference.
 
     Args:
         scores: The clips to judge.
@@ -48,37 +52,34 @@ def with_two_sided(
 
 
 class _ReferenceTable:
-    """The genuine statistics of one channel by band and condition."""
+    """The genuine statistics of one channel by length and condition."""
 
     def __init__(self, genuine: Iterable[ClipScore], names: tuple[str, ...]) -> None:
         self._names = names
-        self._rows: dict[tuple[int, str | None], list[tuple[str, tuple[float, ...]]]] = defaultdict(list)
+        self._rows: dict[tuple[int, str | None], list[tuple[str, Row]]] = defaultdict(list)
         self._conditions: set[str] = set()
         for score in genuine:
-            row = self._row(score)
-            if row is None:
-                continue
-            entry = (str(score.clip.path), row)
+            lengths = list(score.pieces) or [WHOLE]
             self._conditions.add(score.clip.condition)
-            self._rows[_band(score), score.clip.condition].append(entry)
-            self._rows[_band(score), None].append(entry)
+            for length in lengths:
+                for row in self._rows_of(score, length):
+                    entry = (str(score.clip.path), row)
+                    self._rows[length, score.clip.condition].append(entry)
+                    self._rows[length, None].append(entry)
 
     def evidence(self, score: ClipScore, rule: Rule) -> float | None:
-        row = self._row(score)
-        if row is None:
-            return None
+        length = max(score.pieces, default=WHOLE)
         condition = score.clip.condition if score.clip.condition in self._conditions else None
-        others = [
-            values for path, values in self._rows[_band(score), condition] if path != str(score.clip.path)
+        others = [row for path, row in self._rows[length, condition] if path != str(score.clip.path)]
+        genuine = np.reshape(np.array(others, np.float64), (-1, len(self._names)))
+        found = [typicality(row, genuine, rule) for row in self._rows_of(score, length)]
+        evidence = [result.evidence for result in found if result is not None]
+        return float(np.mean(evidence)) if evidence else None
+
+    def _rows_of(self, score: ClipScore, length: int) -> list[Row]:
+        pieces = [score.statistics] if length == WHOLE else score.pieces[length]
+        return [
+            tuple(piece[name] for name in self._names)
+            for piece in pieces
+            if all(name in piece for name in self._names)
         ]
-        result = typicality(row, np.reshape(np.array(others, np.float64), (-1, len(self._names))), rule)
-        return None if result is None else result.evidence
-
-    def _row(self, score: ClipScore) -> tuple[float, ...] | None:
-        if any(name not in score.statistics for name in self._names):
-            return None
-        return tuple(score.statistics[name] for name in self._names)
-
-
-def _band(score: ClipScore) -> int:
-    return sum(score.cross_windows >= edge for edge in WINDOW_BANDS)

@@ -121,6 +121,7 @@ def _clip_json(score: ClipScore) -> dict[str, Any]:
         "alert_windows": score.alert_windows,
         "cross_windows": score.cross_windows,
         "statistics": dict(score.statistics),
+        "pieces": {str(length): [dict(piece) for piece in pieces] for length, pieces in score.pieces.items()},
         "evidence": dict(score.evidence),
     }
 
@@ -137,8 +138,16 @@ def _score_of(entry: Mapping[str, Any]) -> ClipScore:
         ),
         status=ClipStatus(entry["status"]),
         cross_windows=int(entry["cross_windows"]),
-        statistics={str(name): float(value) for name, value in entry["statistics"].items()},
+        statistics=_numbers(entry["statistics"]),
+        pieces={
+            int(length): tuple(_numbers(piece) for piece in pieces)
+            for length, pieces in entry["pieces"].items()
+        },
     )
+
+
+def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in entry.items()}
 
 
 def _rounded(value: Any) -> Any:

@@ -14,7 +14,7 @@ from realtime.encoders.suite import EncoderSuite, load_encoders
 from realtime.errors import MediaError
 from realtime.scan import ScanResult, scan_file
 from realtime.types import Alert, AlertState, Score
-from training.evaluate.clip_statistics import ClipTrace, clip_statistics
+from training.evaluate.clip_statistics import ClipTrace, clip_statistics, piece_statistics
 from training.evaluate.clips import ClipScore, ClipStatus, EvaluationClip
 from training.evaluate.measurement import (
     MAX_TRACE_WINDOWS,
@@ -159,6 +159,7 @@ def score_clip(clip: EvaluationClip, measure: Callable[[Path], Measurement]) -> 
         alert_windows=measurement.alert_windows,
         cross_windows=len(measurement.trace.lag_profiles),
         statistics=clip_statistics(measurement.trace),
+        pieces=piece_statistics(measurement.trace),
         evidence={"live": None if margin is None else -margin},
         engines=measurement.engines,
     )
