@@ -106,8 +106,8 @@ class ScoringConfig:
     max_silence_windows: int = 50
     intra_alert: float = 0.45
     intra_genuine: float = 0.75
-    cross_alert: float = -0.04
-    cross_genuine: float = 0.21
+    cross_alert: float = 0.08
+    cross_genuine: float = 0.28
 
     def __post_init__(self) -> None:
         _require(

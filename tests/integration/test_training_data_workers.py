@@ -9,11 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from clients.demo.clip_writer import clip_suffix
 from clients.demo.pair import synthetic_genuine
+from engines.frontend.lips import lip_opening
 from engines.loader import EngineSet
 from tests.support.media import write_clip
 from tests.support.training_clips import assert_same
@@ -104,3 +106,31 @@ def test_a_killed_preparation_leaves_no_process_and_goes_on(
     assert found.keys() == expected.keys()
     for key, prepared in found.items():
         assert_same(prepared, expected[key])
+
+
+def test_a_copy_through_a_codec_has_the_same_key_and_time_but_other_pictures(
+    short_clip: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "set" / "anna").mkdir(parents=True)
+    shutil.copy(short_clip, tmp_path / "set" / "anna" / short_clip.name)
+    for name, options in (("plain", []), ("copies", ["--through", "hq"])):
+        arguments = [
+            "prepare",
+            str(tmp_path / "set"),
+            "--out",
+            str(tmp_path / name),
+            "--workers",
+            "1",
+            *options,
+        ]
+        assert CliRunner().invoke(data, arguments).exit_code == 0
+    [plain] = read_shards(tmp_path / "plain")
+    [copy] = read_shards(tmp_path / "copies")
+    assert copy.key == plain.key
+    assert abs(copy.ticks - plain.ticks) <= 2
+    ticks = min(copy.ticks, plain.ticks)
+    assert not np.array_equal(copy.mouth[:ticks], plain.mouth[:ticks])
+    opening, copied = (lip_opening(clip.lips[:ticks]) for clip in (plain, copy))
+    assert np.corrcoef(opening, copied)[0, 1] > 0.8
+    again = CliRunner().invoke(data, arguments)
+    assert "1 unchanged" in again.output

@@ -11,6 +11,7 @@ import click
 from training.cli.console import counting_bar, printable, sigterm_as_interrupt
 from training.data.layouts import LAYOUTS, read_clips
 from training.data.prepare import SKIPPED_NAME, PrepareReport, prepare
+from training.tamper.compression import PROFILES
 
 
 @click.group()
@@ -45,9 +46,22 @@ def data() -> None:
     is_flag=True,
     help="Also keep aligned faces, 5 a second, for the models of the paper; give it again to continue.",
 )
+@click.option(
+    "--through",
+    multiple=True,
+    type=click.Choice(list(PROFILES)),
+    help="Re-encode each clip through one of these profiles first (give it several times).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def prepare_command(
-    *, sources: tuple[Path, ...], out: Path, layout: str | None, workers: int, faces: bool, as_json: bool
+    *,
+    sources: tuple[Path, ...],
+    out: Path,
+    layout: str | None,
+    workers: int,
+    faces: bool,
+    through: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Turn clips into training shards: lips, mouth, voice, speech activity, identity and quality.
 
@@ -62,6 +76,7 @@ def prepare_command(
             out,
             workers=workers,
             faces=faces,
+            through=through,
             on_progress=lambda done, of: update(completed=done, total=of),
         )
     for name, reason in report.skipped:

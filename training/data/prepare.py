@@ -20,6 +20,7 @@ from realtime.timebase import FRAME_RATE_HZ
 from training.data.clip import Clip
 from training.data.errors import DatasetError
 from training.data.listing import add_to_listing
+from training.data.reencode import profile_for
 from training.data.shards import (
     INDEX_NAME,
     MAX_SHARD_BYTES,
@@ -62,6 +63,7 @@ def prepare(
     *,
     workers: int = 1,
     faces: bool = False,
+    through: Sequence[str] = (),
     on_progress: OnProgress | None = None,
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> PrepareReport:
@@ -76,6 +78,7 @@ def prepare(
         folder: Where the shards go; it need not exist.
         workers: Number of processes, each with engines of one thread.
         faces: Whether the features hold aligned faces; clips prepared otherwise are prepared again.
+        through: Compression profiles; each clip goes through one of them first. None: clips as they are.
         on_progress: Called with the number of clips dealt with and of all clips.
         max_shard_bytes: Size that a shard stays under unless it holds one clip.
 
@@ -95,7 +98,7 @@ def prepare(
     report = PrepareReport()
     packer = _Packer(folder, index, max_shard_bytes)
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=start_worker)
-    begin = partial(_begin, parts=parts, index=index, pool=pool, faces=faces)
+    begin = partial(_begin, parts=parts, index=index, pool=pool, faces=faces, through=through)
     try:
         for done, outcome in enumerate(_outcomes(clips, begin, workers), start=1):
             _take(outcome, report, packer)
@@ -167,10 +170,20 @@ def _outcomes(
         yield _finished(waiting.popleft())
 
 
-def _begin(clip: Clip, *, parts: Path, index: ShardIndex, pool: ProcessPoolExecutor, faces: bool) -> _Begun:
+def _begin(
+    clip: Clip,
+    *,
+    parts: Path,
+    index: ShardIndex,
+    pool: ProcessPoolExecutor,
+    faces: bool,
+    through: Sequence[str],
+) -> _Begun:
     part = parts / f"{clip.key}.tar"
     try:
-        job = Job(clip=clip, fingerprint=fingerprint(clip, faces=faces), part=part, faces=faces)
+        profile = profile_for(clip, through)
+        state = fingerprint(clip, faces=faces, through=profile)
+        job = Job(clip=clip, fingerprint=state, part=part, faces=faces, through=profile)
     except OSError as error:
         job = Job(clip=clip, fingerprint="", part=part)
         return Outcome(job=job, skipped=f"{clip.path} cannot be read: {error.strerror}.")

@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ from realtime.errors import MediaError
 from training.data.clip import Clip
 from training.data.features import features_of
 from training.data.prepared_clip import FEATURE_VERSION
+from training.data.reencode import reencoded
 from training.data.shards import tar_bytes
 
 
@@ -33,12 +35,14 @@ class Job:
         fingerprint: The state that its features are made from.
         part: Where the archive goes.
         faces: Whether the features hold aligned faces.
+        through: Compression profile that the clip goes through first; None for as it is.
     """
 
     clip: Clip
     fingerprint: str
     part: Path
     faces: bool = False
+    through: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,9 @@ def run_job(job: Job) -> Outcome:
     try:
         if isinstance(engines, SeamwatchError):
             raise engines
-        prepared = features_of(job.clip, engines, faces=job.faces)
+        with nullcontext(job.clip) if job.through is None else reencoded(job.clip, job.through) as clip:
+            prepared = features_of(clip, engines, faces=job.faces)
+        prepared = replace(prepared, clip=replace(prepared.clip, path=job.clip.path))
         write_atomically(job.part, tar_bytes(prepared.members(job.fingerprint)))
     except MediaError as error:
         return Outcome(job=job, skipped=error.message)
@@ -91,8 +97,8 @@ def run_job(job: Job) -> Outcome:
     return Outcome(job=job, ticks=prepared.ticks)
 
 
-def fingerprint(clip: Clip, *, faces: bool = False) -> str:
-    """Return what tells apart two states of a clip's files, record and kinds of features.
+def fingerprint(clip: Clip, *, faces: bool = False, through: str | None = None) -> str:
+    """Return what tells apart two states of a clip's files, record, encoding and kinds of features.
 
     Raises:
         OSError: If a file is missing.
@@ -101,6 +107,8 @@ def fingerprint(clip: Clip, *, faces: bool = False) -> str:
     state = [FEATURE_VERSION, clip.to_json(), [[stat.st_size, stat.st_mtime_ns] for stat in stats]]
     if faces:
         state.append("faces")
+    if through is not None:
+        state.append(f"through {through}")
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
