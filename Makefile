@@ -11,7 +11,7 @@ TORCH ?=
 comma := ,
 PORT ?= 8080
 
-.PHONY: run test check format clean system-packages help
+.PHONY: run test check check-tensorrt format clean system-packages help
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -29,6 +29,10 @@ check: $(STAMP_DEV) ## Format, lint, types and the architecture's arrows.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-tensorrt: $(STAMP_DEV) ## Parse and build every graph that TensorRT gets, in fp32 and fp16; needs no GPU.
+	$(BIN)/seamwatch models pull
+	$(BIN)/python -m bench.tensorrt_rtx_gate
 
 format: $(STAMP_DEV) ## Rewrite the sources in the project's style.
 	$(BIN)/ruff format .

@@ -10,6 +10,9 @@ from engines.frontend.mel import MEL_BINS
 from engines.frontend.mouth import MOUTH_SIZE_PX
 from engines.spec import Role, TensorSpec
 
+FRONTEND_VERSION = 1
+"""Raised whenever a frontend computes something else under an identifier that it had before."""
+
 SPEECH_FEATURES = 384
 _STRIDES = (8, 16, 32)
 _YUNET_OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}

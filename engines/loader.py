@@ -1,16 +1,23 @@
-"""Loads the engines that a monitor needs from the model store."""
+"""Loads the engines that a monitor needs: from the model store, or from a set that was built."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engines.base import Engine
-from engines.contracts import CONTRACTS
-from engines.onnxruntime_engine import BACKEND, OnnxRuntimeEngine
-from engines.preparation import PREPARATION_VERSION, prepare
-from engines.spec import EngineSpec, Role
-from engines.store.catalogue import by_role
+from engines.build.opening import open_engines
+from engines.build.record import Windows
+from engines.build.sets import read_set
+from engines.checkpoint import CheckpointEngines
+from engines.errors import EngineError
+from engines.onnxruntime_engine import OnnxRuntimeEngine
+from engines.reference import pinned_graph
+from engines.spec import Role
 from engines.store.store import ModelStore
+
+CPU = "cpu"
+"""The device of engines that run on the processor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +41,16 @@ class EngineSet:
     @property
     def ids(self) -> dict[str, str]:
         """Engine id by role."""
-        return {role.value: engine.spec.id for role, engine in self._by_role().items()}
+        return {role.value: engine.spec.id for role, engine in self.by_role.items()}
 
     def close(self) -> None:
         """Close all engines."""
-        for engine in self._by_role().values():
+        for engine in self.by_role.values():
             engine.close()
 
-    def _by_role(self) -> dict[Role, Engine]:
+    @property
+    def by_role(self) -> dict[Role, Engine]:
+        """The engines by role."""
         return {
             Role.DETECTOR: self.detector,
             Role.IDENTITY: self.identity,
@@ -49,6 +58,59 @@ class EngineSet:
             Role.VAD: self.vad,
             Role.SPEECH: self.speech,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSet:
+    """A built set, sorted as a monitor wants it.
+
+    Attributes:
+        engines: Engines of the pinned models.
+        checkpoint: Engines of the trained encoders.
+    """
+
+    engines: EngineSet
+    checkpoint: CheckpointEngines
+
+
+def load_set(folder: Path, *, windows: Windows, rows: int, threads: int) -> LoadedSet:
+    """Load a set of engines that was built for this host.
+
+    Args:
+        folder: As written by ``seamwatch engines build``.
+        windows: Windows of the live path.
+        rows: Faces that the live path puts into one run.
+        threads: Threads that one run of an engine uses on a CPU.
+
+    Raises:
+        EngineError: If the set is missing or damaged, was built for another version, host or library, for
+            other windows or smaller batches, or an engine cannot be loaded; the fix is the command that
+            builds it again.
+    """
+    stored = read_set(folder)
+    # An engine for the CPU takes any batch.
+    if stored.record.max_batch < rows and any(one.device != CPU for one in stored.engines.values()):
+        raise EngineError(
+            f"The engines in {folder} were built for batches of up to {stored.record.max_batch}, "
+            f"and the monitor runs {rows} faces at once.",
+            fix=f"Run `{stored.rebuild_command}` with --max-batch {rows} or more.",
+        )
+    opened = open_engines(folder, threads=threads, windows=windows)
+    engines = opened.engines
+    return LoadedSet(
+        engines=EngineSet(
+            detector=engines[Role.DETECTOR],
+            identity=engines[Role.IDENTITY],
+            landmarks=engines[Role.LANDMARKS],
+            vad=engines[Role.VAD],
+            speech=engines[Role.SPEECH],
+        ),
+        checkpoint=CheckpointEngines(
+            visual=engines[Role.VISUAL],
+            audio=engines[Role.AUDIO],
+            context_ticks=opened.record.checkpoint.context_ticks,
+        ),
+    )
 
 
 def load_engines(store: ModelStore, *, threads: int = 1) -> EngineSet:
@@ -86,19 +148,5 @@ def load_engine(store: ModelStore, role: Role, threads: int) -> Engine:
         ModelStoreError: If the model is missing or damaged.
         EngineError: If it cannot be prepared or loaded.
     """
-    model, contract = by_role(role), CONTRACTS[role]
-    path = store.path(model.name)
-    graph = store.prepared.get(model.sha256, PREPARATION_VERSION, lambda: prepare(role, path.read_bytes()))
-    spec = EngineSpec(
-        model=model.name,
-        role=role,
-        inputs=contract.inputs,
-        outputs=contract.outputs,
-        frontend=contract.frontend,
-        source_sha256=model.sha256,
-        backend=BACKEND,
-        precision="fp32",
-        device="cpu",
-        threads=threads,
-    )
-    return OnnxRuntimeEngine(graph, spec)
+    reference = pinned_graph(store, role, threads)
+    return OnnxRuntimeEngine(reference.graph, reference.spec)

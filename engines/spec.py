@@ -72,6 +72,7 @@ class EngineSpec:
         precision: Arithmetic of the graph.
         device: Where it runs.
         threads: Threads that one ``run`` uses.
+        max_batch: Longest first axis that one ``run`` takes where it is free; None for any.
     """
 
     model: str
@@ -84,6 +85,7 @@ class EngineSpec:
     precision: str
     device: str
     threads: int
+    max_batch: int | None = None
 
     @property
     def id(self) -> str:

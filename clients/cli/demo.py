@@ -17,6 +17,7 @@ from clients.cli.broadcast import Fault, Part, Sending, broadcast, exit_code_for
 from clients.cli.call_view import table_view
 from clients.cli.demo_call import DemoCall, clips_cache, fetch_models, prepare_call, require_both_or_neither
 from clients.cli.endpoints import endpoints
+from clients.cli.engine_options import engine_options, engines_folder
 from clients.cli.examples import examples
 from clients.cli.running import run_until_interrupted
 from clients.printable import printable
@@ -36,7 +37,14 @@ async def _stream(url: str, call: DemoCall, *, loop: bool) -> list[Fault]:
 
 
 async def run_demo(
-    call: DemoCall, folder: Path, *, port: int, loop: bool, exit_after_s: float | None, threads: int
+    call: DemoCall,
+    folder: Path,
+    *,
+    port: int,
+    loop: bool,
+    exit_after_s: float | None,
+    threads: int,
+    engines_dir: Path | None = None,
 ) -> list[Fault]:
     """Run the monitor and stream the call into it, until either ends or the time is up.
 
@@ -47,6 +55,7 @@ async def run_demo(
         loop: Whether the clips start again when they end.
         exit_after_s: End after this long; None for no limit.
         threads: Processor threads that the models may use.
+        engines_dir: A set of engines; None for the models as they are.
 
     Returns:
         What could not be streamed.
@@ -59,6 +68,7 @@ async def run_demo(
             token=None,
             store_path=folder / "alerts.sqlite3",
             models_dir=None,
+            engines_dir=engines_dir,
             static_dir=web.FOLDER,
             thumbnails=True,
             max_participants=MAX_PARTICIPANTS,
@@ -122,6 +132,7 @@ async def _demo(faults: list[Fault], running: Awaitable[list[Fault]]) -> None:
     "--loop/--no-loop", default=True, show_default=True, help="Start the clips again when they end, or end."
 )
 @click.option("--exit-after", type=click.FloatRange(min=1), metavar="SECONDS", help="End after this long.")
+@engine_options
 def demo(
     *,
     clip: Path | None,
@@ -131,6 +142,8 @@ def demo(
     seconds: float,
     loop: bool,
     exit_after: float | None,
+    engines: Path | None,
+    backend: str | None,
 ) -> None:
     """Run the monitor with its page and stream a call into it: one genuine participant, one exchanged.
 
@@ -139,6 +152,7 @@ def demo(
     """
     require_both_or_neither(clip, tampered)
     fetch_models(ModelStore())
+    engines_dir = engines_folder(engines, backend)
     faults: list[Fault] = []
     with tempfile.TemporaryDirectory(prefix="seamwatch-demo-") as name:
         folder = Path(name)
@@ -151,6 +165,7 @@ def demo(
             loop=loop,
             exit_after_s=exit_after,
             threads=min(4, os.cpu_count() or 1),
+            engines_dir=engines_dir,
         )
         run_until_interrupted(_demo(faults, running))
     report_faults(faults)

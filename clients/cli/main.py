@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "watch": ("clients.cli.watch", "watch", "Print a monitor's alerts as they come."),
     "demo": ("clients.cli.demo", "demo", "Run the monitor and stream a demo call into it."),
     "models": ("clients.cli.models", "models", "List, fetch and verify the models."),
+    "engines": ("clients.cli.engines", "engines", "Build engines for this host, and prove them."),
     "data": ("training.cli.data", "data", "Prepare clips for training."),
     "train": ("training.cli.train", "train", "Train encoders on real clips."),
     "export": ("training.cli.export", "export", "Turn a training run into a checkpoint."),

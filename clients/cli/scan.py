@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from clients.cli.engine_options import engine_options, engines_folder
 from clients.cli.errors import EXIT_UNREADABLE, show_error
 from clients.cli.examples import examples
 from clients.cli.scan_output import json_line, people_view, unreadable_result
@@ -68,6 +69,7 @@ def _checked(path: Path) -> Path:
         "seamwatch scan interview.mp4",
         "seamwatch scan *.mp4 --report report.html",
         "seamwatch scan call.webm --json | jq .verdict",
+        "seamwatch scan call.webm --backend openvino",
     )
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -78,6 +80,7 @@ def _checked(path: Path) -> Path:
     metavar="OUT.html",
     help="Also write a self-contained page with timelines and matrices.",
 )
+@engine_options
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -85,7 +88,15 @@ def _checked(path: Path) -> Path:
     show_default="processors, at most 4",
     help="Processor threads that the models may use.",
 )
-def scan(*, files: tuple[Path, ...], as_json: bool, report: Path | None, threads: int) -> None:
+def scan(
+    *,
+    files: tuple[Path, ...],
+    as_json: bool,
+    report: Path | None,
+    engines: Path | None,
+    backend: str | None,
+    threads: int,
+) -> None:
     """Judge recorded files: does the face stay the same person, do the lips fit the voice?
 
     Reads any container and codec that FFmpeg reads. A file that cannot be read does not stop the others; the
@@ -94,7 +105,8 @@ def scan(*, files: tuple[Path, ...], as_json: bool, report: Path | None, threads
     if report is not None:
         _require_report_folder(report)
     config = MonitorConfig()
-    encoders = load_encoders(config, threads=threads)
+    engines_dir = engines_folder(engines, backend, threads=threads)
+    encoders = load_encoders(config, engines_dir=engines_dir, threads=threads)
     results: list[ScanResult] = []
     all_readable = True
     for path in files:

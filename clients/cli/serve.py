@@ -9,6 +9,7 @@ import click
 import platformdirs
 
 from clients import web
+from clients.cli.engine_options import engine_options, engines_folder
 from clients.cli.examples import examples
 from clients.cli.running import run_until_interrupted
 from realtime.compose import run_server
@@ -40,6 +41,7 @@ def prepared_store(path: Path) -> Path:
     epilog=examples(
         "seamwatch serve",
         "seamwatch serve --port 9000 --store alerts.sqlite3",
+        "seamwatch serve --backend auto",
         "SEAMWATCH_TOKEN=s3cret seamwatch serve --host 0.0.0.0",
     )
 )
@@ -64,6 +66,7 @@ def prepared_store(path: Path) -> Path:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the models; by default in the user's cache folder.",
 )
+@engine_options
 @click.option(
     "--thumbnails/--no-thumbnails",
     default=True,
@@ -91,6 +94,8 @@ def serve(
     token: str | None,
     store: Path,
     models_dir: Path | None,
+    engines: Path | None,
+    backend: str | None,
     thumbnails: bool,
     max_participants: int,
     threads: int,
@@ -101,6 +106,7 @@ def serve(
     """
     token = token or None
     require_token(host, token)
+    engines_dir = engines_folder(engines, backend, models_dir=models_dir)
     run_until_interrupted(
         run_server(
             host=host,
@@ -108,6 +114,7 @@ def serve(
             token=token,
             store_path=prepared_store(store),
             models_dir=models_dir,
+            engines_dir=engines_dir,
             static_dir=web.FOLDER,
             thumbnails=thumbnails,
             max_participants=max_participants,

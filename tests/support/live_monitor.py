@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -14,6 +15,7 @@ from engines.checkpoint import load_checkpoint
 from engines.loader import EngineSet
 from realtime.alerts.store import AlertStore
 from realtime.config import MonitorConfig
+from realtime.encoders.scheduler import EngineScheduler
 from realtime.encoders.suite import build_encoders
 from realtime.monitor import Monitor
 from realtime.observe.metrics import MonitorMetrics
@@ -46,10 +48,11 @@ async def live_monitor(
 ) -> AsyncIterator[LiveMonitor]:
     """Run a monitor on a free port."""
     config, metrics = MonitorConfig(), MonitorMetrics()
+    scheduler = EngineScheduler(clock_ns=time.monotonic_ns, cores=os.cpu_count() or 1, observer=metrics)
     async with AlertStore(store) as alerts:
         hub = EventHub(alerts, metrics)
         monitor = Monitor(
-            build_encoders(engines, config, load_checkpoint()),
+            build_encoders(engines, config, load_checkpoint(), scheduler),
             config,
             hub,
             metrics,

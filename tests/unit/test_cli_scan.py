@@ -46,7 +46,7 @@ def fake_scan(path: Path, encoders: object, config: object, on_progress: object)
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(command, "load_encoders", lambda config, threads: SimpleNamespace(ids=ENGINES))
+    monkeypatch.setattr(command, "load_encoders", lambda config, **_: SimpleNamespace(ids=ENGINES))
     monkeypatch.setattr(command, "scan_file", fake_scan)
     for name in ("good", "broken", "defect", "odd"):
         (tmp_path / f"{name}.mp4").write_bytes(b"")
@@ -152,7 +152,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(
 
 
 def test_a_missing_model_is_a_stated_fault(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_models(store: object, threads: int) -> None:
+    def no_models(config: object, **_: object) -> None:
         raise ModelStoreError("The model yunet is missing.", fix="Run `seamwatch models pull`.")
 
     monkeypatch.setattr(command, "load_encoders", no_models)

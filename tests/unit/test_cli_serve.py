@@ -72,6 +72,7 @@ def test_serve_says_where_it_is_and_passes_its_options_on(server: Server, tmp_pa
         "token": None,
         "store_path": store,
         "models_dir": None,
+        "engines_dir": None,
         "static_dir": web.FOLDER,
         "thumbnails": False,
         "max_participants": 3,

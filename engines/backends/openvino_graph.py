@@ -1,0 +1,126 @@
+"""Edits that make a prepared graph one that OpenVINO can read and runs well; results stay as they are."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as untyped_onnxruntime
+from onnx import helper, numpy_helper
+
+from engines.errors import EngineError
+from engines.preparation import parse
+from engines.spec import EngineSpec
+
+# The package exports its classes without annotations.
+onnxruntime: Any = untyped_onnxruntime
+
+
+def adapt_graph(graph: bytes, spec: EngineSpec) -> bytes:
+    """Return the graph for OpenVINO.
+
+    Args:
+        graph: A prepared graph.
+        spec: Its contract.
+
+    Raises:
+        EngineError: If the graph cannot be read, or branches on the values of its inputs.
+    """
+    model = parse(graph)
+    if any(node.op_type == "If" for node in model.graph.node):
+        model = fold_branches(model, spec)
+    restore_prelu(model.graph)
+    return bytes(model.SerializeToString())
+
+
+def fold_branches(model: onnx.ModelProto, spec: EngineSpec) -> onnx.ModelProto:
+    """Keep of every ``If`` the branch that the contract's shapes lead to.
+
+    Traced recurrent models ask for the rank of a tensor at run time, and both answers are in the graph;
+    OpenVINO reads no convolution behind such a branch. ONNX Runtime folds whatever follows from the shapes.
+
+    Args:
+        model: The graph.
+        spec: Its contract; shapes that are fixed in it are fixed in the result.
+
+    Raises:
+        EngineError: If a branch depends on more than the contract's shapes.
+    """
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for value in (*fixed.graph.input, *fixed.graph.output):
+        tensor = spec.inputs.get(value.name) or spec.outputs[value.name]
+        for dimension, size in zip(value.type.tensor_type.shape.dim, tensor.shape, strict=True):
+            if size is not None:
+                dimension.dim_value = size
+    with tempfile.TemporaryDirectory() as folder:
+        folded_path = Path(folder) / "folded.onnx"
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # Higher levels write operators that only ONNX Runtime knows.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(folded_path)
+        try:
+            onnxruntime.InferenceSession(
+                fixed.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise EngineError(
+                f"{spec.id} cannot be read: {error}", fix="Run `seamwatch models verify`."
+            ) from error
+        folded = onnx.load(folded_path)
+    if any(node.op_type == "If" for node in folded.graph.node):
+        raise EngineError(
+            f"The graph of {spec.model} branches on the values of its inputs.",
+            fix="Run this encoder with the backend onnxruntime.",
+        )
+    return folded
+
+
+def restore_prelu(graph: onnx.GraphProto) -> None:
+    """Undo ``engines.graphs.rewrite_prelu``, which helps ONNX Runtime and costs OpenVINO a fifth."""
+    made_by = {output: node for node in graph.node for output in node.output}
+    uses = Counter(name for node in graph.node for name in node.input)
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    replaced: set[str] = set()
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        parts = _prelu_parts(node, made_by, weights) if node.op_type == "Add" else None
+        if parts is None or any(uses[name] != 1 for name in parts.inner):
+            nodes.append(node)
+            continue
+        replaced.update(parts.inner)
+        nodes.append(helper.make_node("PRelu", [parts.x, parts.slope], [node.output[0]]))
+    kept = [node for node in nodes if node.output[0] not in replaced]
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+class _PreluParts:
+    """``Add(Mul(x, slope), Mul(Relu(x), rest))``: its names, inner results among them."""
+
+    def __init__(self, linear: onnx.NodeProto, scaled: onnx.NodeProto, positive: onnx.NodeProto) -> None:
+        self.x, self.slope = linear.input
+        self.inner = (linear.output[0], scaled.output[0], positive.output[0])
+
+
+def _prelu_parts(
+    node: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto], weights: Mapping[str, onnx.TensorProto]
+) -> _PreluParts | None:
+    linear, scaled = (made_by.get(name) for name in node.input)
+    if linear is None or scaled is None or (linear.op_type, scaled.op_type) != ("Mul", "Mul"):
+        return None
+    positive = made_by.get(scaled.input[0])
+    if positive is None or positive.op_type != "Relu" or positive.input[0] != linear.input[0]:
+        return None
+    slope, rest = weights.get(linear.input[1]), weights.get(scaled.input[1])
+    if slope is None or rest is None:
+        return None
+    if not np.array_equal(np.float32(1) - numpy_helper.to_array(slope), numpy_helper.to_array(rest)):
+        return None
+    return _PreluParts(linear, scaled, positive)

@@ -1,0 +1,1 @@
+"""Backends that need torch; they register with ``engines.backends.registry`` by name."""
