@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from realtime.alerts.store import AlertStore
 from realtime.config import MonitorConfig
+from realtime.encoders.scheduler import EngineScheduler
 from realtime.encoders.suite import load_encoders
 from realtime.monitor import Monitor
 from realtime.observe.metrics import MonitorMetrics
@@ -24,6 +26,7 @@ async def run_server(
     token: str | None,
     store_path: Path | None,
     models_dir: Path | None,
+    engines_dir: Path | None,
     static_dir: Path,
     thumbnails: bool,
     max_participants: int,
@@ -39,6 +42,8 @@ async def run_server(
         token: What programs and browsers must present; None on loopback only.
         store_path: SQLite file of the alerts; None keeps them in memory.
         models_dir: Root of the model store; None for the user's.
+        engines_dir: A set of engines, as written by ``seamwatch engines build``; None to run the models of
+            the store and the checkpoint that ships in ONNX Runtime.
         static_dir: Folder of the page.
         thumbnails: Whether the newest picture of each participant is kept in memory for the page.
         max_participants: Participants accepted at a time.
@@ -49,12 +54,14 @@ async def run_server(
     Raises:
         ConfigurationError: The address cannot be bound, or needs a token.
         ModelStoreError: A model is missing or damaged.
+        EngineError: An engine cannot be loaded, or the set is for another host.
         AlertStoreError: The store cannot be opened.
     """
     auth = Auth.for_bind(host, token)
     config = MonitorConfig()
-    encoders = load_encoders(config, models_dir=models_dir)
     metrics = MonitorMetrics()
+    scheduler = EngineScheduler(clock_ns=time.monotonic_ns, cores=os.cpu_count() or 1, observer=metrics)
+    encoders = load_encoders(config, models_dir=models_dir, engines_dir=engines_dir, scheduler=scheduler)
     try:
         async with AlertStore(store_path) as store:
             hub = EventHub(store, metrics)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from engines.errors import SeamwatchError
+from engines.errors import EngineError, SeamwatchError
 
 __all__ = [
     "AlertStoreError",
     "CapacityError",
     "ConfigurationError",
     "MediaError",
+    "OverloadError",
     "SeamwatchError",
     "SignallingError",
 ]
@@ -38,6 +39,10 @@ class SignallingError(SeamwatchError):
 
 class CapacityError(SeamwatchError):
     """The monitor refuses new work because a stated limit is reached."""
+
+
+class OverloadError(EngineError):
+    """An engine's request was dropped: too old to be worth it, or one too many."""
 
 
 class AlertStoreError(SeamwatchError):

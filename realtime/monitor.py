@@ -15,6 +15,7 @@ from realtime.encoders.suite import EncoderSuite
 from realtime.errors import CapacityError, SignallingError
 from realtime.ingest.sink import EndReason
 from realtime.ingest.webrtc import WebRtcReceiver
+from realtime.load import overloaded_device
 from realtime.messages import Narrator
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline
@@ -45,7 +46,7 @@ class Monitor:
         metrics: Shared with the hub.
         clock_ns: Monotonic clock in ns.
         max_participants: Participants accepted at a time.
-        threads: Worker threads for analysis.
+        threads: Worker threads for analysis; more where engines run on another device than the CPU.
         thumbnails: Whether the newest picture of each participant is kept in memory.
     """
 
@@ -67,7 +68,9 @@ class Monitor:
         self._metrics = metrics
         self._clock_ns = clock_ns
         self._max_participants = max_participants
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="analysis")
+        scheduler = encoders.scheduler
+        callers = threads if scheduler is None else scheduler.callers(threads, max_participants)
+        self._executor = ThreadPoolExecutor(callers, thread_name_prefix="analysis")
         self._context = SessionContext(
             hub=hub, metrics=metrics, executor=self._executor, clock_ns=clock_ns, thumbnails=thumbnails
         )
@@ -82,6 +85,8 @@ class Monitor:
         metrics.queue_depth.labels(stage="audio_seconds").set_function(
             lambda: sum(seat.session.audio_waiting_s for seat in self._seats.values())
         )
+        if scheduler is not None:
+            metrics.queue_depth.labels(stage="engine_requests").set_function(lambda: scheduler.waiting)
 
     @property
     def encoders(self) -> Mapping[str, EncoderInfo]:
@@ -100,7 +105,9 @@ class Monitor:
                 f"The monitor watches {len(self._seats)} participants and takes no more.",
                 fix="End another session, or start it with a higher --max-participants.",
             )
-        if previous is not None:
+        if previous is None:
+            self._require_room()
+        else:
             await self.unpublish(previous)
         now_ns = self._clock_ns()
         offset_ns = now_ns - self._call_starts_ns.setdefault(call, now_ns)
@@ -124,6 +131,18 @@ class Monitor:
         self._hub.publish_participant(Participant(call=call, participant=participant, state="joined"))
         log.info("participant_joined", participants=len(self._seats))
         return Publication(resource_id=resource_id, answer_sdp=answer)
+
+    def _require_room(self) -> None:
+        scheduler = self._encoders.scheduler
+        if scheduler is None:
+            return
+        full = overloaded_device(scheduler.loads(), len(self._seats))
+        if full is not None:
+            raise CapacityError(
+                f"{len(self._seats)} participants keep the engines' share of {full.device} busy: "
+                f"{full.busy:.2f} of {full.capacity:g} runs at a time. Another one would be too many.",
+                fix="End another session, or build faster engines with `seamwatch engines build`.",
+            )
 
     async def restart(self, resource_id: str, fragment: str) -> str:
         """Refuse: aiortc wants all candidates with the offer and cannot restart ICE."""

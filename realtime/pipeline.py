@@ -9,13 +9,16 @@ import numpy as np
 
 from realtime.alerts.machine import AlertMachine
 from realtime.config import MonitorConfig
+from realtime.encoders.deadline import wanted_by
 from realtime.encoders.suite import EncoderSuite
+from realtime.errors import OverloadError
 from realtime.faces.analyzer import FaceAnalyzer
 from realtime.faces.detector import FaceDetector
 from realtime.faces.mesh import FaceMesh
+from realtime.load import MAX_AGE_NS
 from realtime.scoring.scorer import Scorer
 from realtime.scoring.verdict import live_verdict
-from realtime.timebase import sample_at, tick_at
+from realtime.timebase import SAMPLES_PER_TICK, sample_at, tick_at, tick_time_ns
 from realtime.types import (
     Alert,
     AlertState,
@@ -34,6 +37,7 @@ from realtime.windows.cutter import WindowCutter
 
 #: Window pairs attached to an alert, and offered as a file's seams.
 SEAMS_PER_ALERT = 5
+OVERLOAD = str(FaceReason.OVERLOAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +65,16 @@ class ParticipantPipeline:
     """Faces, windows, encoders, similarity, scoring and alerts of one participant.
 
     Push methods return the results of the windows that became complete. Not thread-safe: the caller hands
-    over one batch at a time.
+    over one batch at a time. What engines drop under overload counts as missing evidence, and the scores that
+    it touches say "overload".
 
     Args:
         encoders: Shared encoders.
         config: Settings of every stage.
+
+    Attributes:
+        last_face: The newest analysed tick.
+        dropped_windows: Windows whose lips and voice were not encoded because of overload.
     """
 
     def __init__(self, encoders: EncoderSuite, config: MonitorConfig) -> None:
@@ -81,7 +90,10 @@ class ParticipantPipeline:
         self._machine = AlertMachine(config.alerts)
         self._next_video_tick: int | None = None
         self._stride = 1
+        self._audio_end_tick = 0
+        self._overload_end_tick = 0
         self.last_face: FaceFrame | None = None
+        self.dropped_windows = 0
 
     @property
     def state(self) -> AlertState:
@@ -101,15 +113,15 @@ class ParticipantPipeline:
         """Take blocks of audio in order."""
         for frame in frames:
             self._cutter.push_audio(frame)
-            for start, end, probability in self._speech.push(sample_at(frame.start_ns), frame.samples):
-                self._cutter.push_speech(start, end, probability)
+            start = sample_at(frame.start_ns)
+            self._audio_end_tick = (start + len(frame.samples)) // SAMPLES_PER_TICK + 1
+            self._take_speech(self._speech.push(start, frame.samples))
         return self._score(self._cutter.ready())
 
     def push_gap(self, gap: MediaGap) -> list[WindowResult]:
         """Take a span without media."""
         if gap.track == "audio":
-            for start, end, probability in self._speech.flush():
-                self._cutter.push_speech(start, end, probability)
+            self._take_speech(self._speech.flush())
             self._cutter.push_audio_gap(gap)
             return self._score(self._cutter.ready())
         first = tick_at(gap.span.start_ns)
@@ -123,8 +135,7 @@ class ParticipantPipeline:
     def flush(self) -> list[WindowResult]:
         """End the input and score what is complete."""
         self._take_faces(self._analyzer.flush())
-        for start, end, probability in self._speech.flush():
-            self._cutter.push_speech(start, end, probability)
+        self._take_speech(self._speech.flush())
         return self._score(self._cutter.flush())
 
     def set_stride(self, stride: int) -> None:
@@ -144,25 +155,41 @@ class ParticipantPipeline:
         with_crop = [face for face in faces if face.identity_crop is not None]
         if with_crop:
             crops = np.stack([face.identity_crop for face in with_crop if face.identity_crop is not None])
-            for face, vector in zip(with_crop, self._encoders.identity.embed(crops), strict=True):
-                self._cutter.push_identity(face.tick, vector)
+            try:
+                vectors = self._encoders.identity.embed(crops)
+            except OverloadError:
+                self._overload_end_tick = max(self._overload_end_tick, with_crop[-1].tick + 1)
+            else:
+                for face, vector in zip(with_crop, vectors, strict=True):
+                    self._cutter.push_identity(face.tick, vector)
         for face in faces:
             self._cutter.push_face(face)
         if faces:
             self.last_face = faces[-1]
 
+    def _take_speech(self, runs: Iterator[tuple[int, int, float]]) -> None:
+        try:
+            for start, end, probability in runs:
+                self._cutter.push_speech(start, end, probability)
+        except OverloadError:
+            self._overload_end_tick = max(self._overload_end_tick, self._audio_end_tick)
+
     def _score(self, windows: Iterator[Window]) -> list[WindowResult]:
         return [self._score_window(window) for window in windows]
 
     def _score_window(self, window: Window) -> WindowResult:
-        degraded = (str(FaceReason.OVERLOAD),) if self._stride > 1 else ()
-        score = self._scorer.update(
-            window,
-            self._encoders.identity.pool(window),
-            self._encoders.visual.encode(window),
-            self._encoders.audio.encode(window),
-            degraded,
-        )
+        deadline_ns = None if window.arrival_ns is None else window.arrival_ns + MAX_AGE_NS
+        visual, audio = None, None
+        try:
+            with wanted_by(deadline_ns):
+                visual, audio = self._encoders.visual.encode(window), self._encoders.audio.encode(window)
+        except OverloadError:
+            self.dropped_windows += 1
+            window = _overloaded(window)
+        if window.span.start_ns < tick_time_ns(self._overload_end_tick):
+            window = _overloaded(window)
+        degraded = (OVERLOAD,) if self._stride > 1 or OVERLOAD in window.reasons else ()
+        score = self._scorer.update(window, self._encoders.identity.pool(window), visual, audio, degraded)
         alert = self._machine.update(
             score.time_ns,
             self._scorer.fresh_margins(),
@@ -184,3 +211,8 @@ class ParticipantPipeline:
             alert=alert,
             arrival_ns=window.arrival_ns,
         )
+
+
+def _overloaded(window: Window) -> Window:
+    others = tuple(reason for reason in window.reasons if reason != OVERLOAD)
+    return replace(window, reasons=(OVERLOAD, *others))

@@ -94,7 +94,7 @@ class ParticipantSession:
         self._picture: UInt8 | None = None
         self._picture_size = (0, 0)
         self._matrices_due_ns = 0
-        self._counted_drops = (0, 0)
+        self._counted_drops = (0, 0, 0)
         self.latest: ScoreUpdate | None = None
 
     def on_audio(self, frame: AudioFrame) -> None:
@@ -222,10 +222,16 @@ class ParticipantSession:
         )
 
     def _count_drops(self) -> None:
-        pictures, samples = self._intake.dropped_pictures, self._intake.dropped_samples
-        before_pictures, before_samples = self._counted_drops
-        self._counted_drops = (pictures, samples)
-        if pictures > before_pictures:
-            self._context.metrics.drop("pictures", "overload", pictures - before_pictures)
-        if samples > before_samples:
-            self._context.metrics.drop("audio_samples", "overload", samples - before_samples)
+        before = self._counted_drops
+        self._counted_drops = now = (
+            self._intake.dropped_pictures,
+            self._intake.dropped_samples,
+            self._pipeline.dropped_windows,
+        )
+        for stage, count in zip(
+            ("pictures", "audio_samples", "windows"),
+            (after - earlier for after, earlier in zip(now, before, strict=True)),
+            strict=True,
+        ):
+            if count:
+                self._context.metrics.drop(stage, "overload", count)

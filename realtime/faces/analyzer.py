@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from engines.frontend.lips import normalise_lips
 from engines.frontend.mouth import mouth_crop
 from engines.frontend.quality import face_size, face_turn, sharpness
 from realtime.config import FaceConfig
+from realtime.errors import OverloadError
 from realtime.faces.detector import Detection
 from realtime.faces.interpolation import SmoothPath, bridge_overload
 from realtime.faces.mesh import MeshResult
@@ -128,7 +129,8 @@ class FaceAnalyzer:
 
         Raises:
             ValueError: If the tick is not higher.
-            EngineError: If an engine fails; the held ticks are lost then.
+            EngineError: If an engine fails; the held ticks are lost then. Where an engine is only overloaded,
+                their faces are left out for that reason.
         """
         if self._last_tick is not None and frame.tick <= self._last_tick:
             raise ValueError(f"Picture of tick {frame.tick} after that of tick {self._last_tick}.")
@@ -150,7 +152,11 @@ class FaceAnalyzer:
         held, self._held = self._held, []
         if not held:
             return []
-        frames = bridge_overload(self._last_frame, self._resolve(held))
+        try:
+            resolved = self._resolve(held)
+        except OverloadError:
+            resolved = self._resolve([_left_out(tick) for tick in held])
+        frames = bridge_overload(self._last_frame, resolved)
         self._last_frame = frames[-1]
         return frames
 
@@ -283,3 +289,7 @@ class FaceAnalyzer:
             box=view.box_fractions,
             arrival_ns=tick.arrival_ns,
         )
+
+
+def _left_out(tick: _Tick) -> _Tick:
+    return replace(tick, image=None, left_out=tick.left_out or tick.image is not None)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 _LATENCY_BUCKETS_S = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0, 2.0, 5.0)
+_WAIT_BUCKETS_S = (0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 
 
 class MonitorMetrics:
@@ -21,6 +25,8 @@ class MonitorMetrics:
         dropped: Items thrown away, by ``stage`` and ``reason``.
         alerts: Stored transitions, by the ``state`` they lead to.
         store_errors: Alerts that could not be stored.
+        engine_batch: Requests that one run of an engine served, by ``role``.
+        engine_wait_s: How long a request waited for its engine, in seconds, by ``role``.
         webrtc: Events on peer connections, by ``event``.
     """
 
@@ -50,6 +56,20 @@ class MonitorMetrics:
         self.store_errors = Counter(
             "seamwatch_store_errors", "Alerts that could not be stored.", registry=registry
         )
+        self.engine_batch = Histogram(
+            "seamwatch_engine_batch_requests",
+            "Requests that one run of an engine served.",
+            ["role"],
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
+        )
+        self.engine_wait_s = Histogram(
+            "seamwatch_engine_wait_seconds",
+            "How long a request waited for its engine.",
+            ["role"],
+            buckets=_WAIT_BUCKETS_S,
+            registry=registry,
+        )
         self.webrtc = Counter(
             "seamwatch_webrtc_events", "Events on peer connections.", ["event"], registry=registry
         )
@@ -57,6 +77,16 @@ class MonitorMetrics:
     def drop(self, stage: str, reason: str, count: int = 1) -> None:
         """Count items that a stage threw away."""
         self.dropped.labels(stage=stage, reason=reason).inc(count)
+
+    def engine_ran(self, role: str, waits_s: Sequence[float]) -> None:
+        """Count one run of an engine that served these requests."""
+        self.engine_batch.labels(role=role).observe(len(waits_s))
+        for wait_s in waits_s:
+            self.engine_wait_s.labels(role=role).observe(wait_s)
+
+    def engine_dropped(self, role: str, reason: str, count: int) -> None:
+        """Count requests that an engine's queue dropped."""
+        self.drop(f"engine_{role}", reason, count)
 
     def exposition(self) -> tuple[bytes, str]:
         """Return the metrics in the Prometheus text format, and its content type."""

@@ -68,7 +68,8 @@ def weigh(
     heard = window.audio_present[band : band + length]
     face_failed = visual is None or float(window.lips_present.mean()) < scoring.min_face_ratio
     audio_failed = float(heard.mean()) < scoring.min_audio_ratio
-    unvoiced = audio is None or not bool(audio.valid[band])
+    dropped = visual is None and audio is None and str(FaceReason.OVERLOAD) in window.reasons
+    unvoiced = not dropped and (audio is None or not bool(audio.valid[band]))
     speech_failed = unvoiced or float(speech.mean()) < scoring.min_speech_ratio
 
     face_reasons = _among(window.reasons, _VIDEO_REASONS) or (NO_FACE,)
