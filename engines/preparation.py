@@ -9,12 +9,14 @@ import onnx
 from onnx import helper, numpy_helper
 
 from engines import graphs, tflite_import
+from engines.contracts import CONTRACTS
 from engines.ctranslate2_import import read_weights
 from engines.errors import EngineError
+from engines.folding import folded, with_fixed_shapes
 from engines.spec import Role
 from engines.whisper_graph import whisper_prefix
 
-PREPARATION_VERSION = 1
+PREPARATION_VERSION = 2
 """Raised whenever a preparation changes what it writes."""
 
 SFACE_DIMENSION = 128
@@ -105,8 +107,10 @@ def _face_mesh(source: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _as_it_is(source: bytes) -> bytes:
-    return source
+def _silero(source: bytes) -> bytes:
+    contract = CONTRACTS[Role.VAD]
+    model = with_fixed_shapes(parse(source), {**contract.inputs, **contract.outputs})
+    return bytes(folded(model).SerializeToString())
 
 
 def _whisper(source: bytes) -> bytes:
@@ -122,6 +126,6 @@ _PREPARATIONS: Mapping[Role, Callable[[bytes], bytes]] = {
     Role.DETECTOR: _yunet,
     Role.IDENTITY: _sface,
     Role.LANDMARKS: _face_mesh,
-    Role.VAD: _as_it_is,
+    Role.VAD: _silero,
     Role.SPEECH: _whisper,
 }

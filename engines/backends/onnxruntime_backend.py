@@ -21,7 +21,9 @@ from engines.backends.base import BackendName, BuildRequest, BuiltEngine, Calibr
 from engines.backends.host import VNNI, cpu_features, cpu_fingerprint
 from engines.base import Engine
 from engines.errors import EngineError
+from engines.folding import folded
 from engines.onnxruntime_engine import OnnxRuntimeEngine, onnxruntime
+from engines.preparation import parse
 from engines.spec import EngineSpec, Role
 
 GRAPH_NAME = "graph.onnx"
@@ -47,7 +49,7 @@ class OnnxRuntimeBackend:
     def build(self, request: BuildRequest) -> BuiltEngine:
         """Clean and, for int8, quantise the graph; see ``engines.backends.base.Backend.build``."""
         notes: tuple[str, ...] = ()
-        graph = clean(request.graph, request.spec)
+        graph = bytes(folded(parse(request.graph)).SerializeToString())
         if request.precision == "int8":
             if request.calibration is None:
                 raise EngineError(
@@ -72,32 +74,6 @@ class OnnxRuntimeBackend:
     def load(self, files: Mapping[str, bytes], spec: EngineSpec) -> Engine:
         """Load a built graph; see ``engines.backends.base.Backend.load``."""
         return OnnxRuntimeEngine(files[GRAPH_NAME], spec)
-
-
-def clean(graph: bytes, spec: EngineSpec) -> bytes:
-    """Return a graph with constants folded and normalisations inside their convolutions.
-
-    Args:
-        graph: Serialised ONNX model.
-        spec: Its contract; named where the graph cannot be loaded.
-
-    Raises:
-        EngineError: If the graph cannot be loaded.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / GRAPH_NAME
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(path)
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise EngineError(
-                f"The graph of {spec.id} cannot be cleaned: {error}", fix="Run `seamwatch models verify`."
-            ) from error
-        return path.read_bytes()
 
 
 class _Reader:

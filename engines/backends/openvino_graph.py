@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as untyped_onnxruntime
 from onnx import helper, numpy_helper
 
 from engines.errors import EngineError
 from engines.preparation import parse
 from engines.spec import EngineSpec
-
-# The package exports its classes without annotations.
-onnxruntime: Any = untyped_onnxruntime
 
 
 def adapt_graph(graph: bytes, spec: EngineSpec) -> bytes:
@@ -29,57 +22,17 @@ def adapt_graph(graph: bytes, spec: EngineSpec) -> bytes:
         spec: Its contract.
 
     Raises:
-        EngineError: If the graph cannot be read, or branches on the values of its inputs.
+        EngineError: If the graph cannot be read, or branches on the values of its inputs: OpenVINO reads
+            no convolution behind a branch.
     """
     model = parse(graph)
     if any(node.op_type == "If" for node in model.graph.node):
-        model = fold_branches(model, spec)
-    restore_prelu(model.graph)
-    return bytes(model.SerializeToString())
-
-
-def fold_branches(model: onnx.ModelProto, spec: EngineSpec) -> onnx.ModelProto:
-    """Keep of every ``If`` the branch that the contract's shapes lead to.
-
-    Traced recurrent models ask for the rank of a tensor at run time, and both answers are in the graph;
-    OpenVINO reads no convolution behind such a branch. ONNX Runtime folds whatever follows from the shapes.
-
-    Args:
-        model: The graph.
-        spec: Its contract; shapes that are fixed in it are fixed in the result.
-
-    Raises:
-        EngineError: If a branch depends on more than the contract's shapes.
-    """
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    for value in (*fixed.graph.input, *fixed.graph.output):
-        tensor = spec.inputs.get(value.name) or spec.outputs[value.name]
-        for dimension, size in zip(value.type.tensor_type.shape.dim, tensor.shape, strict=True):
-            if size is not None:
-                dimension.dim_value = size
-    with tempfile.TemporaryDirectory() as folder:
-        folded_path = Path(folder) / "folded.onnx"
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # Higher levels write operators that only ONNX Runtime knows.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(folded_path)
-        try:
-            onnxruntime.InferenceSession(
-                fixed.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise EngineError(
-                f"{spec.id} cannot be read: {error}", fix="Run `seamwatch models verify`."
-            ) from error
-        folded = onnx.load(folded_path)
-    if any(node.op_type == "If" for node in folded.graph.node):
         raise EngineError(
             f"The graph of {spec.model} branches on the values of its inputs.",
             fix="Run this encoder with the backend onnxruntime.",
         )
-    return folded
+    restore_prelu(model.graph)
+    return bytes(model.SerializeToString())
 
 
 def restore_prelu(graph: onnx.GraphProto) -> None:

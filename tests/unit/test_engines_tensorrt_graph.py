@@ -5,13 +5,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from engines.backends.base import BuildRequest
-from engines.backends.tensorrt_graph import BASE_DOMAINS, tensorrt_graph
+from engines.backends.tensorrt_graph import tensorrt_graph
 from engines.backends.tensorrt_precision import to_mixed_fp16
 from engines.build.evidence import made_up
 from engines.build.parity import cosine_distances
 from engines.build.record import Windows
 from engines.build.sources import read_sources
 from engines.errors import EngineError
+from engines.folding import STANDARD_DOMAINS
 from engines.spec import Role, TensorSpec
 from tests.support.onnx_graphs import make_model
 
@@ -200,7 +201,7 @@ def test_the_graphs_of_the_live_path_keep_their_results(sources, role, half, tol
     )
     graph = tensorrt_graph(source.graph, source.spec.inputs, half=half)
     model = onnx.load_model_from_string(graph.content)
-    assert {node.domain for node in model.graph.node} <= BASE_DOMAINS
+    assert {node.domain for node in model.graph.node} <= STANDARD_DOMAINS
     assert not any(node.op_type == "If" for node in model.graph.node)
     assert [value.name for value in model.graph.input] == list(source.spec.inputs)
     assert (len(graph.notes) == 1) is half
