@@ -14,6 +14,10 @@ FRONTEND_VERSION = 1
 """Raised whenever a frontend computes something else under an identifier that it had before."""
 
 SPEECH_FEATURES = 384
+
+STEPS_PER_TICK: Mapping[Role, int] = {Role.VISUAL: 1, Role.SPEECH: 4, Role.AUDIO: 2}
+"""Entries of the time axis in one video tick, of the roles whose inputs are windows."""
+
 _STRIDES = (8, 16, 32)
 _YUNET_OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 

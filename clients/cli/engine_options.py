@@ -10,7 +10,6 @@ from typing import Any, Final
 import click
 
 from clients.cli.engine_inputs import chosen_clips, chosen_plan, live_windows
-from clients.cli.running import sigterm_as_interrupt
 from clients.cli.steps import counted_steps
 from clients.engine_scans import ReferenceScan
 from clients.printable import printable
@@ -26,6 +25,7 @@ from engines.store.store import ModelStore
 from realtime.config import MonitorConfig
 from realtime.encoders.scheduler import MAX_BATCH
 from realtime.errors import ConfigurationError
+from realtime.interrupt import sigterm_as_interrupt
 
 BACKENDS: Final = (DEFAULT_BACKEND, "openvino", "tensorrt", "torch-tensorrt", AUTO)
 """What ``--backend`` may be; the backend torch is a reference to compare with."""

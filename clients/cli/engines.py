@@ -26,7 +26,6 @@ from clients.cli.engine_output import (
 )
 from clients.cli.errors import EXIT_FAULT, show_error
 from clients.cli.examples import examples
-from clients.cli.running import sigterm_as_interrupt
 from clients.cli.steps import Steps, counted_steps
 from clients.engine_scans import ReferenceScan, compare_results, scan_clips, suite_of
 from clients.printable import printable
@@ -46,6 +45,7 @@ from engines.store.store import ModelStore
 from realtime.config import MonitorConfig
 from realtime.encoders.scheduler import MAX_BATCH
 from realtime.errors import ConfigurationError
+from realtime.interrupt import sigterm_as_interrupt
 
 _CLIPS = click.option(
     "--clips",

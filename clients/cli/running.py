@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from typing import Any
+
+from realtime.interrupt import sigterm_as_interrupt
 
 
 def run_until_interrupted(work: Coroutine[Any, Any, None]) -> None:
@@ -19,13 +19,3 @@ def run_until_interrupted(work: Coroutine[Any, Any, None]) -> None:
             asyncio.run(work)
     except KeyboardInterrupt:
         return
-
-
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the block in the way of Ctrl-C, so that it cleans up."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from engines.contracts import STEPS_PER_TICK
 from engines.errors import EngineError
 from engines.frontend.detector import LONGEST_SIDE_PX
 from engines.spec import Role, TensorSpec
 
 Shape = tuple[int, ...]
-
-STEPS_PER_TICK: Final[Mapping[Role, int]] = {Role.VISUAL: 1, Role.AUDIO: 2, Role.SPEECH: 4}
-"""Entries of the second axis in one tick of a window, for the roles that take windows."""
 
 # A picture of 16:9, as calls send it, padded to the detector's multiple.
 _LIKELY_PICTURE_PX: Final = (192, LONGEST_SIDE_PX)

@@ -11,6 +11,7 @@ import numpy as np
 
 from engines.backends.base import BuildRequest, Inputs, Precision
 from engines.base import Array
+from engines.contracts import STEPS_PER_TICK
 from engines.frontend.detector import LONGEST_SIDE_PX
 from engines.spec import Role, TensorSpec
 
@@ -19,7 +20,6 @@ MADE_UP_RUNS = 4
 
 _VAD_RATE_HZ = 16_000
 _DETECTOR_SIZES = ((192, LONGEST_SIDE_PX), (256, LONGEST_SIDE_PX), (LONGEST_SIDE_PX, 192))
-_PER_TICK: Mapping[Role, int] = {Role.VISUAL: 1, Role.SPEECH: 4, Role.AUDIO: 2}
 
 _RANGES: Mapping[tuple[Role, str], tuple[float, float]] = {
     (Role.DETECTOR, "image"): (0.0, 255.0),
@@ -119,7 +119,7 @@ def _noise(
     if role is Role.DETECTOR:
         free = iter(_DETECTOR_SIZES[run % len(_DETECTOR_SIZES)])
     else:
-        free = iter((batch, _PER_TICK.get(role, 1) * length))
+        free = iter((batch, STEPS_PER_TICK.get(role, 1) * length))
     shape = [next(free) if size is None else size for size in tensor.shape]
     low, high = _RANGES.get((role, name), (-1.0, 1.0))
     return rng.uniform(low, high, shape).astype(np.float32)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.backends.tensorrt_profiles import STEPS_PER_TICK, ShapeRange, choose, profiles
-from engines.contracts import CONTRACTS, audio_contract, visual_contract
+from engines.backends.tensorrt_profiles import ShapeRange, choose, profiles
+from engines.contracts import CONTRACTS, STEPS_PER_TICK, audio_contract, visual_contract
 from engines.errors import EngineError
 from engines.frontend.detector import LONGEST_SIDE_PX, prepare
 from engines.spec import Role, TensorSpec

@@ -1,8 +1,7 @@
-"""What the commands of training share on a terminal: a bar that counts, safe text, SIGTERM."""
+"""What the commands of training share on a terminal: a bar that counts, and safe text."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -33,16 +32,6 @@ def counting_bar(what: str, total: int | None = None) -> Iterator[Callable[..., 
         disable=not console.is_terminal,
     ) as progress:
         yield partial(progress.update, progress.add_task("", total=total))
-
-
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the work in the way of Ctrl-C, worker processes included."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from training.cli.console import counting_bar, printable, sigterm_as_interrupt
+from realtime.interrupt import sigterm_as_interrupt
+from training.cli.console import counting_bar, printable
 from training.data.layouts import LAYOUTS, read_clips
 from training.data.prepare import SKIPPED_NAME, PrepareReport, prepare
 from training.tamper.compression import PROFILES

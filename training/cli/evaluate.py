@@ -15,7 +15,8 @@ from rich.console import Console
 from engines.checkpoint import DEFAULT_CHECKPOINT
 from realtime.config import MonitorConfig
 from realtime.errors import ConfigurationError
-from training.cli.console import counting_bar, sigterm_as_interrupt
+from realtime.interrupt import sigterm_as_interrupt
+from training.cli.console import counting_bar
 from training.evaluate.datasets import DATASETS, Split
 from training.evaluate.evaluation import EvaluationSettings, evaluate_dataset
 from training.evaluate.plots import write_plots
