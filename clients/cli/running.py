@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
-
-from realtime.interrupt import sigterm_as_interrupt
 
 
 def run_until_interrupted(work: Coroutine[Any, Any, None]) -> None:
@@ -14,8 +14,14 @@ def run_until_interrupted(work: Coroutine[Any, Any, None]) -> None:
 
     The running tasks clean up before the program ends.
     """
-    try:
-        with sigterm_as_interrupt():
-            asyncio.run(work)
-    except KeyboardInterrupt:
-        return
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(_cancelled_by_sigterm(work))
+
+
+async def _cancelled_by_sigterm(work: Coroutine[Any, Any, None]) -> None:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    # Windows has no such handlers, and ends the program at once.
+    with suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    await work
