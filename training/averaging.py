@@ -14,12 +14,13 @@ class WeightAverage:
 
     Args:
         module: What is averaged; its weights of now are the start.
-        decay: Weight of the past after many steps, in [0, 1); 0 follows the module.
+        decay: Weight of the past after many steps, in [0, 1); 0 averages nothing and costs nothing.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self._module, self._decay = module, decay
-        self._average = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        weights = module.state_dict() if decay else {}
+        self._average = {name: value.detach().clone() for name, value in weights.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -28,7 +29,9 @@ class WeightAverage:
         Args:
             step: Steps done, at least 1.
         """
-        decay = min(self._decay, (1 + step) / (10 + step)) if self._decay else 0.0
+        if not self._average:
+            return
+        decay = min(self._decay, (1 + step) / (10 + step))
         for name, value in self._module.state_dict().items():
             if value.is_floating_point():
                 self._average[name].lerp_(value, 1.0 - decay)
@@ -38,6 +41,9 @@ class WeightAverage:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Let the module have the average for a while."""
+        if not self._average:
+            yield
+            return
         own = {name: value.detach().clone() for name, value in self._module.state_dict().items()}
         self._module.load_state_dict(self._average)
         try:

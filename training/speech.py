@@ -11,6 +11,7 @@ import numpy.typing as npt
 from engines.loader import load_engine
 from engines.spec import Role
 from engines.store.store import ModelStore
+from training.models.audio import FEATURES_PER_TICK
 from training.pool import MEL_MARGIN_TICKS, PooledClip, mel_of, voice_of
 
 Float32 = npt.NDArray[np.float32]
@@ -18,7 +19,6 @@ Float32 = npt.NDArray[np.float32]
 SpeechFeatures = Callable[[Float32], Float32]
 """Maps log-mel, (n, 4 F, 80), to features, (n, 2 F, 384); safe to call from several threads."""
 
-_PER_TICK: Final = 2
 _CHUNK_TICKS: Final = 39
 _OVERLAP_TICKS: Final = 7
 
@@ -50,5 +50,7 @@ def features_of_clip(clip: PooledClip, features: SpeechFeatures) -> Float32:
         start = max(0, min(first - _OVERLAP_TICKS, ticks - _CHUNK_TICKS))
         length = min(_CHUNK_TICKS, ticks)
         found = features(mel_of(voice_of(clip.prepared, start + MEL_MARGIN_TICKS, length))[None])[0]
-        pieces.append(found[_PER_TICK * (first - start) :][: _PER_TICK * min(step, ticks - first)])
+        pieces.append(
+            found[FEATURES_PER_TICK * (first - start) :][: FEATURES_PER_TICK * min(step, ticks - first)]
+        )
     return np.concatenate(pieces)

@@ -13,7 +13,7 @@ from engines.errors import EngineError
 from engines.onnxruntime_engine import OnnxRuntimeEngine
 from engines.spec import Role
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the training extra")
 
 RNG = np.random.default_rng(3)
 

@@ -14,7 +14,7 @@ from engines.checkpoint import DEFAULT_CHECKPOINT, checkpoint_graphs
 from engines.errors import EngineError
 from engines.spec import Role
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the training extra")
 
 from torch import nn
 

@@ -34,7 +34,7 @@ def test_auc_counts_pairs_with_ties_half(clips: list[tuple[bool, int]]) -> None:
 
 @given(CLIPS)
 def test_auc_and_precision_agree_with_scikit_learn(clips: list[tuple[bool, int]]) -> None:
-    reference = pytest.importorskip("sklearn.metrics")
+    reference = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn, to compare with")
     is_fake, evidence = split(clips)
     if any(is_fake):
         expected = reference.average_precision_score(is_fake, evidence)

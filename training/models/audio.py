@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engines.contracts import SPEECH_FEATURES
+from engines.contracts import SPEECH_FEATURES, STEPS_PER_TICK
+from engines.spec import Role
 from training.models.temporal import CONTEXT_TICKS, DROPPED, temporal_stack, unit_norm
 
-FEATURES_PER_TICK = 2
+FEATURES_PER_TICK = STEPS_PER_TICK[Role.AUDIO]
 
 
 class AudioEncoder(nn.Module):
