@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,12 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_by_call ON alerts (call, seq);
 CREATE INDEX alerts_by_age ON alerts (raised_at_s);
 """
+
+# Programs that do not know these tables leave them alone, so they need no version of their own.
+_ADDITIONS = (
+    "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS bookmarks (reader TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT",
+)
 
 _T = TypeVar("_T")
 
@@ -84,6 +91,12 @@ class AlertStore:
         self._connection: sqlite3.Connection | None = None
         self._last_seq = 0
         self._oldest_seq = 0
+        self._identity = ""
+
+    @property
+    def identity(self) -> str:
+        """Name of this store among all others, made with it: 16 hexadecimal digits; empty before ``open``."""
+        return self._identity
 
     @property
     def last_seq(self) -> int:
@@ -129,6 +142,22 @@ class AlertStore:
         """
         return await self._run(lambda: self._after(seq, call, limit))
 
+    async def bookmark(self, reader: str) -> int | None:
+        """Return how far a reader got; None if it never set a bookmark.
+
+        Raises:
+            AlertStoreError: The store cannot be read.
+        """
+        return await self._run(lambda: self._bookmark(reader))
+
+    async def set_bookmark(self, reader: str, seq: int) -> None:
+        """Remember, over restarts, how far a reader got.
+
+        Raises:
+            AlertStoreError: It could not be stored.
+        """
+        await self._run(lambda: self._set_bookmark(reader, seq))
+
     async def aclose(self) -> None:
         """Close the database and end its thread; calls in flight finish first."""
         with contextlib.suppress(AlertStoreError):
@@ -173,6 +202,7 @@ class AlertStore:
             self._check(connection)
             self._connection = connection
             with self._transaction():
+                self._identity = self._identified(connection)
                 self._expire()
         except BaseException:
             self._connection = None
@@ -200,6 +230,23 @@ class AlertStore:
             )
         elif connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("quick_check failed")
+
+    def _identified(self, connection: sqlite3.Connection) -> str:
+        for statement in _ADDITIONS:
+            connection.execute(statement)
+        row = connection.execute("SELECT id FROM identity").fetchone()
+        if row is None:
+            row = (secrets.token_hex(8),)
+            connection.execute("INSERT INTO identity (id) VALUES (?)", row)
+        return str(row[0])
+
+    def _bookmark(self, reader: str) -> int | None:
+        row = self._opened().execute("SELECT seq FROM bookmarks WHERE reader = ?", (reader,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _set_bookmark(self, reader: str, seq: int) -> None:
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO bookmarks (reader, seq) VALUES (?, ?)", (reader, seq))
 
     def _append(self, record: AlertRecord) -> int:
         with self._transaction() as connection:

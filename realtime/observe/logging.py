@@ -22,7 +22,7 @@ FORBIDDEN_WORDS = frozenset(
 )  # fmt: skip
 
 _PLAIN = (str, int, float, bool, type(None))
-_TALKATIVE_LIBRARIES = ("aioice", "aiortc", "websockets", "uvicorn.access", "asyncio")
+_TALKATIVE_LIBRARIES = ("aioice", "aiortc", "websockets", "uvicorn.access", "asyncio", "httpx", "httpcore")
 
 LogFormat = Literal["console", "json"]
 
@@ -60,7 +60,7 @@ def describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -
         event["error_type"] = type(error).__name__
         if isinstance(error, SeamwatchError):
             event["error"] = str(error)
-        event["stack"] = [
+        event["frames"] = [
             f"{frame.filename}:{frame.lineno} {frame.name}"
             for frame in traceback.extract_tb(error.__traceback__)
         ]

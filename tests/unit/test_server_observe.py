@@ -76,7 +76,7 @@ def test_exceptions_show_their_place_but_no_foreign_message(restored_logging, ca
         log.exception("start_failed")
     foreign, own = written(capsys)
     assert foreign["error_type"] == "ValueError"
-    assert "test_exceptions_show_their_place" in foreign["stack"][0]
+    assert "test_exceptions_show_their_place" in foreign["frames"][0]
     assert "192.0.2.7" not in json.dumps(foreign)
     assert own["error"] == "No port. Choose one."
 
@@ -96,6 +96,19 @@ def test_console_format(restored_logging, capsys):
     assert "queue_full" in text
     assert "faces" in text
     assert "v=0" not in text
+
+
+def test_console_format_of_exceptions(restored_logging, capsys):
+    configure_logging("console")
+    try:
+        raise ValueError("candidate 192.0.2.7")
+    except ValueError:
+        structlog.get_logger("a").exception("request_failed")
+    text = capsys.readouterr().err
+    assert "request_failed" in text
+    assert "test_console_format_of_exceptions" in text
+    assert "Logging error" not in text
+    assert "192.0.2.7" not in text
 
 
 def test_two_monitors_do_not_share_metrics():
