@@ -94,9 +94,14 @@ def running_variant(kind: str, folder: Path | None = None) -> Iterator[Variant]:
             process.terminate()
 
 
-def due(runs_per_s: float, tick: int) -> int:
+def due(load: RoleLoad, tick: int) -> int:
     """Return how many runs of a role fall on a tick."""
-    return math.floor((tick + 1) * runs_per_s / FRAME_RATE_HZ) - math.floor(tick * runs_per_s / FRAME_RATE_HZ)
+    return _runs_before(load, tick + 1) - _runs_before(load, tick)
+
+
+def _runs_before(load: RoleLoad, tick: int) -> int:
+    bursts = math.floor(tick * load.runs_per_s / load.together / FRAME_RATE_HZ)
+    return math.floor(bursts * load.together)
 
 
 def _serve(connection: Connection, kind: str, folder: Path | None) -> None:
@@ -124,7 +129,7 @@ def _play(runs: Mapping[Role, Run], load: Mapping[Role, RoleLoad], turn: int) ->
     ticks = TURN_S * FRAME_RATE_HZ
     for index in range(ticks):
         for role, role_load in load.items():
-            for _ in range(due(role_load.runs_per_s, turn * ticks + index)):
+            for _ in range(due(role_load, turn * ticks + index)):
                 before_ns = time.process_time_ns()
                 runs[role](role_load.inputs)
                 by_role_ns[role] += time.process_time_ns() - before_ns

@@ -66,8 +66,10 @@ def rename_tensors(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
         for field in (node.input, node.output):
             for index, name in enumerate(field):
                 field[index] = names.get(name, name)
-    for value in (*graph.input, *graph.output, *graph.initializer):
+    for value in (*graph.input, *graph.output):
         value.name = names.get(value.name, value.name)
+    for weights in graph.initializer:
+        weights.name = names.get(weights.name, weights.name)
 
 
 def set_shapes(values: Iterable[onnx.ValueInfoProto], shapes: Mapping[str, FreeShape]) -> None:

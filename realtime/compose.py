@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from realtime.alerts.store import AlertStore
 from realtime.config import MonitorConfig
 from realtime.encoders.scheduler import EngineScheduler
 from realtime.encoders.suite import load_encoders
+from realtime.ingest.aiortc_tap import require_supported_aiortc
 from realtime.monitor import Monitor
 from realtime.observe.metrics import MonitorMetrics
 from realtime.server.app import create_app
 from realtime.server.auth import Auth
 from realtime.server.hub import EventHub
-from realtime.server.runner import MonitorServer, serve
+from realtime.server.runner import serve
+
+#: Work that goes on beside the server: joining calls, delivering alerts.
+Companion = Callable[[Monitor, EventHub], Coroutine[Any, Any, None]]
 
 
 async def run_server(
@@ -32,9 +38,11 @@ async def run_server(
     max_participants: int,
     threads: int,
     ready: Callable[[str], None],
+    companions: Sequence[Companion] = (),
+    followers: Sequence[Companion] = (),
     own_signals: bool = True,
 ) -> None:
-    """Serve until cancelled, or until SIGINT or SIGTERM.
+    """Serve until cancelled, until SIGINT or SIGTERM, or until a companion ends.
 
     Args:
         host: Address or name to bind; another one than loopback requires a token.
@@ -49,14 +57,18 @@ async def run_server(
         max_participants: Participants accepted at a time.
         threads: Worker threads for analysis.
         ready: Called with the URL once the port is open.
+        companions: Work that goes on beside the server; the end of one ends the server. They are cancelled
+            before the server closes.
+        followers: The same, but cancelled after it has closed and the last participant has been judged.
         own_signals: Whether the signals end the server; else they are left to the caller, who cancels.
 
     Raises:
-        ConfigurationError: The address cannot be bound, or needs a token.
+        ConfigurationError: The address cannot be bound, or needs a token, or aiortc does not fit.
         ModelStoreError: A model is missing or damaged.
         EngineError: An engine cannot be loaded, or the set is for another host.
         AlertStoreError: The store cannot be opened.
     """
+    require_supported_aiortc()
     auth = Auth.for_bind(host, token)
     config = MonitorConfig()
     metrics = MonitorMetrics()
@@ -75,12 +87,14 @@ async def run_server(
                 threads=threads,
                 thumbnails=thumbnails,
             )
-            app = create_app(monitor, hub, auth=auth, static_dir=static_dir)
-            if own_signals:
-                await serve(app, host=host, port=port, on_started=ready)
-                return
-            async with MonitorServer(app, host=host, port=port) as server:
-                ready(server.url)
-                await server.ended()
+            await serve(
+                create_app(monitor, hub, auth=auth, static_dir=static_dir),
+                host=host,
+                port=port,
+                on_started=ready,
+                companions=[partial(companion, monitor, hub) for companion in companions],
+                followers=[partial(follower, monitor, hub) for follower in followers],
+                own_signals=own_signals,
+            )
     finally:
         encoders.close()

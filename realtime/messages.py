@@ -8,8 +8,18 @@ from datetime import datetime
 
 import numpy as np
 
+from realtime.ingest.reception import Reception, TrackReception
 from realtime.pipeline import WindowResult
-from realtime.server.wire import AlertDraft, EncoderInfo, Matrices, ScoreUpdate, SeamInfo, Tracks
+from realtime.server.wire import (
+    AlertDraft,
+    EncoderInfo,
+    Matrices,
+    ReceptionUpdate,
+    ScoreUpdate,
+    SeamInfo,
+    TrackCounters,
+    Tracks,
+)
 from realtime.timebase import NS_PER_S
 from realtime.types import Alert, Seam, SimilarityMatrix, TimeSpan
 
@@ -35,6 +45,7 @@ class Narrator:
         self._participant = participant
         self._encoders = dict(encoders)
         self._offset_ns = offset_ns
+        self._before: tuple[int, Reception] | None = None
 
     def score(self, result: WindowResult, latency_ms: float | None, tracks: Tracks) -> ScoreUpdate:
         """Return the running scores after one window."""
@@ -94,6 +105,33 @@ class Narrator:
             cross_worst=cross.worst,
         )
 
+    def reception(
+        self, reception: Reception, *, seat: int, picture_px: tuple[int, int], now_ns: int
+    ) -> ReceptionUpdate:
+        """Return how well the media comes in; frame rates are those since the call before.
+
+        Args:
+            reception: Now.
+            seat: The participant's number at the monitor.
+            picture_px: Width and height of the newest picture.
+            now_ns: Monotonic clock.
+        """
+        before, self._before = self._before, (now_ns, reception)
+        before_ns, earlier = (now_ns, None) if before is None else before
+        elapsed_ns = now_ns - before_ns
+        return ReceptionUpdate(
+            call=self._call,
+            participant=self._participant,
+            seat=seat,
+            audio=_counters(reception.audio, None if earlier is None else earlier.audio, elapsed_ns),
+            video=_counters(reception.video, None if earlier is None else earlier.video, elapsed_ns),
+            width=picture_px[0],
+            height=picture_px[1],
+            sync=reception.sync,
+            skew_ms=round(reception.skew_ms, 1),
+            uncertainty_ms=round(reception.uncertainty_ms, 1),
+        )
+
     def _seam(self, seam: Seam) -> SeamInfo:
         return SeamInfo(
             kind=seam.kind.value, a=self._span(seam.a), b=self._span(seam.b), value=round(seam.value, 4)
@@ -104,6 +142,31 @@ class Narrator:
 
     def _seconds(self, time_ns: int) -> float:
         return round((time_ns + self._offset_ns) / NS_PER_S, 3)
+
+
+def _counters(
+    now: TrackReception | None, before: TrackReception | None, elapsed_ns: int
+) -> TrackCounters | None:
+    """Return a track's counters; fewer frames than before are those of another connection."""
+    if now is None:
+        return None
+    rate_hz = None
+    if before is not None and now.frames >= before.frames and elapsed_ns > 0:
+        rate_hz = round((now.frames - before.frames) * NS_PER_S / elapsed_ns, 1)
+    return TrackCounters(
+        packets=now.packets,
+        lost=now.lost,
+        recovered=now.recovered,
+        nacks=now.nacks,
+        key_frame_requests=now.key_frame_requests,
+        frames=now.frames,
+        damaged=now.damaged,
+        freezes=now.freezes,
+        missing_ms=now.missing_ms,
+        dropped=now.dropped,
+        jitter_ms=round(now.jitter_ms, 1),
+        rate_hz=rate_hz,
+    )
 
 
 def newest(matrix: SimilarityMatrix, count: int) -> SimilarityMatrix:

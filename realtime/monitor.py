@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import itertools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import structlog
 
 from realtime.config import MonitorConfig
 from realtime.encoders.suite import EncoderSuite
 from realtime.errors import CapacityError, SignallingError
-from realtime.ingest.sink import EndReason
+from realtime.ingest.sink import EndReason, MediaSink
+from realtime.ingest.source import MediaSource
 from realtime.ingest.webrtc import WebRtcReceiver
 from realtime.load import overloaded_device
 from realtime.messages import Narrator
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline
+from realtime.seat import OpenSource, Seat
 from realtime.server.hub import EventHub
 from realtime.server.ports import Health, HealthState, ParticipantSnapshot, Publication
 from realtime.server.wire import EncoderInfo, Participant
 from realtime.session import ParticipantSession, SessionContext
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seat:
-    call: str
-    participant: str
-    receiver: WebRtcReceiver
-    session: ParticipantSession
-    task: asyncio.Task[None]
 
 
 class Monitor:
@@ -74,10 +66,10 @@ class Monitor:
         self._context = SessionContext(
             hub=hub, metrics=metrics, executor=self._executor, clock_ns=clock_ns, thumbnails=thumbnails
         )
-        self._seats: dict[str, _Seat] = {}
+        self._seats: dict[tuple[str, str], Seat] = {}
+        self._tasks: dict[Seat, asyncio.Task[None]] = {}
         self._call_starts_ns: dict[str, int] = {}
         self._closing = False
-        self._admission = asyncio.Lock()
         self._encoder_info = encoder_info(encoders.ids)
         metrics.queue_depth.labels(stage="pictures").set_function(
             lambda: sum(seat.session.pictures_waiting for seat in self._seats.values())
@@ -95,58 +87,112 @@ class Monitor:
 
     async def publish(self, call: str, participant: str, offer_sdp: str) -> Publication:
         """Answer an offer; a participant of the same name in the same call is replaced."""
-        async with self._admission:
-            return await self._admit(call, participant, offer_sdp)
+        answer = ""
 
-    async def _admit(self, call: str, participant: str, offer_sdp: str) -> Publication:
-        previous = self._find(call, participant)
-        if self._closing or (previous is None and len(self._seats) >= self._max_participants):
-            raise CapacityError(
-                f"The monitor watches {len(self._seats)} participants and takes no more.",
-                fix="End another session, or start it with a higher --max-participants.",
+        async def answer_offer(sink: MediaSink) -> MediaSource:
+            nonlocal answer
+            receiver = WebRtcReceiver(sink, clock_ns=self._clock_ns)
+            try:
+                answer = await receiver.accept(offer_sdp)
+            except BaseException:
+                await receiver.close()
+                raise
+            return receiver
+
+        resource_id = await self.admit(call, participant, answer_offer)
+        return Publication(resource_id=resource_id, answer_sdp=answer)
+
+    async def admit(self, call: str, participant: str, open_source: OpenSource) -> str:
+        """Give a participant a seat, or back the one it left within a minute, and open its media.
+
+        A participant of the same name in the same call is replaced. What ``open_source`` raises comes out
+        again.
+
+        Args:
+            call: The call.
+            participant: The participant.
+            open_source: Called with where the media goes; ``on_end`` is for media that it returned only.
+
+        Returns:
+            The name of the connection, for ``unpublish``.
+
+        Raises:
+            CapacityError: The monitor is full or closing.
+        """
+        seat = self._reserve(call, participant)
+        try:
+            async with seat.opening:
+                await seat.disconnect()
+                returned = seat in self._tasks
+                await seat.connect(open_source)
+                if seat not in self._tasks:
+                    self._tasks[seat] = asyncio.create_task(self._keep(seat), name="participant-session")
+                if self._closing:
+                    await seat.disconnect()
+                    raise self._full()
+        finally:
+            seat.reservations -= 1
+            self._forget(seat)
+        self._metrics.webrtc.labels(event="accepted").inc()
+        self._hub.publish_participant(
+            Participant(
+                call=call, participant=participant, state="joined", reason="returned" if returned else ""
             )
-        if previous is None:
+        )
+        log.info("participant_joined", participants=len(self._present()))
+        return seat.resource_id
+
+    def _reserve(self, call: str, participant: str) -> Seat:
+        seat = self._seats.get((call, participant))
+        present = self._present()
+        if self._closing or (seat not in present and len(present) >= self._max_participants):
+            raise self._full()
+        if seat not in present:
             self._require_room()
-        else:
-            await self.unpublish(previous)
+        if seat is None:
+            seat = self._seats[call, participant] = self._new_seat(call, participant)
+        seat.reservations += 1
+        return seat
+
+    def _full(self) -> CapacityError:
+        return CapacityError(
+            f"The monitor watches {len(self._present())} participants and takes no more.",
+            fix="End another session, or start it with a higher --max-participants.",
+        )
+
+    def _new_seat(self, call: str, participant: str) -> Seat:
         now_ns = self._clock_ns()
         offset_ns = now_ns - self._call_starts_ns.setdefault(call, now_ns)
         narrator = Narrator(call, participant, self._encoder_info, offset_ns)
         session = ParticipantSession(
             self._context, ParticipantPipeline(self._encoders, self._config), narrator
         )
-        receiver = WebRtcReceiver(session, clock_ns=self._clock_ns)
-        resource_id = secrets.token_urlsafe(16)
-        try:
-            answer = await receiver.accept(offer_sdp)
-        except BaseException:
-            await receiver.close()
-            self._forget_call(call)
-            raise
-        task = asyncio.create_task(self._attend(resource_id), name="participant-session")
-        self._seats[resource_id] = _Seat(
-            call=call, participant=participant, receiver=receiver, session=session, task=task
+        taken = {seat.number for seat in self._seats.values()}
+        return Seat(
+            call,
+            participant,
+            number=next(number for number in itertools.count(1) if number not in taken),
+            session=session,
+            clock_ns=self._clock_ns,
+            on_left=self._on_left,
         )
-        self._metrics.webrtc.labels(event="accepted").inc()
-        self._hub.publish_participant(Participant(call=call, participant=participant, state="joined"))
-        log.info("participant_joined", participants=len(self._seats))
-        return Publication(resource_id=resource_id, answer_sdp=answer)
 
     def _require_room(self) -> None:
         scheduler = self._encoders.scheduler
         if scheduler is None:
             return
-        full = overloaded_device(scheduler.loads(), len(self._seats))
+        present = len(self._present())
+        full = overloaded_device(scheduler.loads(), present)
         if full is not None:
             raise CapacityError(
-                f"{len(self._seats)} participants keep the engines' share of {full.device} busy: "
+                f"{present} participants keep the engines' share of {full.device} busy: "
                 f"{full.busy:.2f} of {full.capacity:g} runs at a time. Another one would be too many.",
                 fix="End another session, or build faster engines with `seamwatch engines build`.",
             )
 
     async def restart(self, resource_id: str, fragment: str) -> str:
         """Refuse: aiortc wants all candidates with the offer and cannot restart ICE."""
-        if resource_id not in self._seats:
+        if self._connected(resource_id) is None:
             raise SignallingError("There is no such session.", fix="Publish again.", status=404)
         raise SignallingError(
             "This monitor supports neither trickle ICE nor ICE restarts.",
@@ -156,69 +202,85 @@ class Monitor:
 
     async def unpublish(self, resource_id: str) -> bool:
         """End a session and wait until what it received is analysed."""
-        seat = self._seats.get(resource_id)
+        seat = self._connected(resource_id)
         if seat is None:
             return False
-        await seat.receiver.close()
-        await asyncio.shield(seat.task)
+        await seat.disconnect()
         return True
 
     def snapshot(self) -> list[ParticipantSnapshot]:
         """Return every participant with its newest score."""
         return [
             ParticipantSnapshot(call=seat.call, participant=seat.participant, latest=seat.session.latest)
-            for seat in self._seats.values()
+            for seat in self._present()
         ]
+
+    def session(self, call: str, participant: str) -> ParticipantSession | None:
+        """Return a present participant's analysis; None where there is none."""
+        seat = self._seats.get((call, participant))
+        return None if seat is None or not seat.is_present else seat.session
 
     def thumbnail(self, call: str, participant: str) -> bytes | None:
         """Return a participant's newest picture as JPEG, from memory."""
-        resource_id = self._find(call, participant)
-        return None if resource_id is None else self._seats[resource_id].session.thumbnail()
+        session = self.session(call, participant)
+        return None if session is None else session.thumbnail()
 
     def health(self) -> Health:
         """Return the health: failing while alerts cannot be stored, degraded under overload."""
         reasons = []
         state = HealthState.OK
-        if any("overload" in _reasons(seat.session) for seat in self._seats.values()):
+        if any("overload" in _reasons(seat.session) for seat in self._present()):
             state = HealthState.DEGRADED
             reasons.append("overload")
         if self._hub.store_error is not None:
             state = HealthState.FAILING
             reasons.append("alert_store_failing")
-        return Health(state=state, reasons=reasons, participants=len(self._seats))
+        return Health(state=state, reasons=reasons, participants=len(self._present()))
 
     async def aclose(self) -> None:
         """End every session and the worker threads."""
         self._closing = True
-        await asyncio.gather(*(self.unpublish(resource_id) for resource_id in tuple(self._seats)))
+        await asyncio.gather(*(seat.disconnect() for seat in self._present()))
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._executor.shutdown()
 
-    async def _attend(self, resource_id: str) -> None:
-        seat = self._seats[resource_id]
-        reason = EndReason.INTERNAL_ERROR
+    async def _keep(self, seat: Seat) -> None:
         try:
-            reason = await seat.session.run()
+            await seat.occupy()
         except Exception:
             log.exception("analysis_failed")
         finally:
-            await seat.receiver.close()
-            del self._seats[resource_id]
-            self._forget_call(seat.call)
-            self._metrics.webrtc.labels(event=str(reason)).inc()
-            self._hub.publish_participant(
-                Participant(call=seat.call, participant=seat.participant, state="left", reason=str(reason))
-            )
-            log.info("participant_left", reason=str(reason), participants=len(self._seats))
+            del self._tasks[seat]
+            self._forget(seat)
 
-    def _find(self, call: str, participant: str) -> str | None:
-        for resource_id, seat in self._seats.items():
-            if (seat.call, seat.participant) == (call, participant):
-                return resource_id
-        return None
+    def _on_left(self, seat: Seat, reason: EndReason) -> None:
+        self._metrics.webrtc.labels(event=str(reason)).inc()
+        self._metrics.forget(seat.number)
+        self._hub.publish_participant(
+            Participant(call=seat.call, participant=seat.participant, state="left", reason=str(reason))
+        )
+        log.info("participant_left", reason=str(reason), participants=len(self._present()))
+        away = [other for other in self._seats.values() if not other.is_present and other is not seat]
+        for other in away[: max(0, len(away) + 1 - self._max_participants)]:
+            self._tasks[other].cancel()
 
-    def _forget_call(self, call: str) -> None:
-        if all(seat.call != call for seat in self._seats.values()):
-            self._call_starts_ns.pop(call, None)
+    def _present(self) -> list[Seat]:
+        return [seat for seat in self._seats.values() if seat.is_present]
+
+    def _connected(self, resource_id: str) -> Seat | None:
+        return next((seat for seat in self._present() if seat.resource_id == resource_id), None)
+
+    def _forget(self, seat: Seat) -> None:
+        """Give the seat up unless somebody is about to take it or may come back to it."""
+        if seat in self._tasks or seat.reservations:
+            return
+        if self._seats.get((seat.call, seat.participant)) is seat:
+            del self._seats[seat.call, seat.participant]
+        if all(other.call != seat.call for other in self._seats.values()):
+            self._call_starts_ns.pop(seat.call, None)
 
 
 def encoder_info(ids: Mapping[str, str]) -> dict[str, EncoderInfo]:

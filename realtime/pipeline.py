@@ -16,6 +16,8 @@ from realtime.faces.analyzer import FaceAnalyzer
 from realtime.faces.detector import FaceDetector
 from realtime.faces.mesh import FaceMesh
 from realtime.load import MAX_AGE_NS
+from realtime.scoring.gating import LOW_FRAME_RATE
+from realtime.scoring.picture_rate import PictureRate
 from realtime.scoring.scorer import Scorer
 from realtime.scoring.verdict import live_verdict
 from realtime.timebase import SAMPLES_PER_TICK, sample_at, tick_at, tick_time_ns
@@ -25,10 +27,12 @@ from realtime.types import (
     AudioFrame,
     FaceFrame,
     FaceReason,
+    GapReason,
     MediaGap,
     Score,
     Seam,
     SimilarityMatrix,
+    UInt8,
     Verdict,
     VideoFrame,
     Window,
@@ -89,6 +93,8 @@ class ParticipantPipeline:
         self._scorer = Scorer(config.scoring, config.windows)
         self._machine = AlertMachine(config.alerts)
         self._next_video_tick: int | None = None
+        self._picture: UInt8 | None = None
+        self._picture_rate = PictureRate()
         self._stride = 1
         self._audio_end_tick = 0
         self._overload_end_tick = 0
@@ -101,9 +107,10 @@ class ParticipantPipeline:
         return self._machine.state
 
     def push_video(self, frames: Iterable[VideoFrame]) -> list[WindowResult]:
-        """Take pictures (or ticks without one) in order."""
+        """Take pictures (or ticks without one) in order; a picture that is held is the same array again."""
         faces: list[FaceFrame] = []
         for frame in frames:
+            self._measure_rate(frame)
             faces.extend(self._analyzer.push(frame))
             self._next_video_tick = frame.tick + 1
         self._take_faces(faces)
@@ -143,6 +150,17 @@ class ParticipantPipeline:
         self._stride = stride
         self._analyzer.set_stride(stride)
 
+    def set_sync_uncertainty(self, uncertainty_ns: int) -> None:
+        """Say what may be left of a misalignment of sound and picture, from now until said otherwise.
+
+        To be called for media from a network before the first of it; a file's tracks share a clock.
+        """
+        self._scorer.set_sync_uncertainty(uncertainty_ns)
+
+    def realign(self) -> None:
+        """Say that sound and picture come over another connection from now on, on another alignment."""
+        self._scorer.realign()
+
     def seams(self, count: int) -> tuple[Seam, ...]:
         """Return the window pairs in memory that disagree most, worst first."""
         return self._scorer.seams(count)
@@ -150,6 +168,12 @@ class ParticipantPipeline:
     def matrices(self) -> tuple[SimilarityMatrix, SimilarityMatrix]:
         """Return the intra-modal and the cross-modal similarity matrix in memory."""
         return self._scorer.matrices()
+
+    def _measure_rate(self, frame: VideoFrame) -> None:
+        is_new = frame.image is not None and frame.image is not self._picture
+        self._picture_rate.take(frame.tick, is_new=is_new, dropped=frame.gap is GapReason.DROPPED)
+        if frame.image is not None:
+            self._picture = frame.image
 
     def _take_faces(self, faces: list[FaceFrame]) -> None:
         with_crop = [face for face in faces if face.identity_crop is not None]
@@ -189,7 +213,10 @@ class ParticipantPipeline:
         if window.span.start_ns < tick_time_ns(self._overload_end_tick):
             window = _overloaded(window)
         degraded = (OVERLOAD,) if self._stride > 1 or OVERLOAD in window.reasons else ()
-        score = self._scorer.update(window, self._encoders.identity.pool(window), visual, audio, degraded)
+        unfit = (LOW_FRAME_RATE,) if self._picture_rate.is_low else ()
+        score = self._scorer.update(
+            window, self._encoders.identity.pool(window), visual, audio, degraded, unfit=unfit
+        )
         alert = self._machine.update(
             score.time_ns,
             self._scorer.fresh_margins(),

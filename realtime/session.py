@@ -13,6 +13,7 @@ import cv2
 import structlog
 
 from realtime.errors import AlertStoreError
+from realtime.ingest.reception import Reception
 from realtime.ingest.sink import EndReason, PendingPicture, TrackState
 from realtime.intake import Batch, Intake
 from realtime.load import LoadGovernor
@@ -32,6 +33,9 @@ COLLECT_S = 0.04
 MAX_PICTURES_PER_BATCH = 10
 #: The matrices are for people to look at.
 MATRICES_EVERY_NS = NS_PER_S
+#: Media is analysed in the knowledge of how well its clocks are aligned.
+UNCERTAINTY_EVERY_NS = NS_PER_S // 2
+RECEPTION_EVERY_NS = 2 * NS_PER_S
 THUMBNAIL_WIDTH_PX = 320
 
 #: What a score says once the analysis behind it has failed.
@@ -94,6 +98,12 @@ class ParticipantSession:
         self._picture: UInt8 | None = None
         self._picture_size = (0, 0)
         self._matrices_due_ns = 0
+        self._reception: Callable[[], Reception] | None = None
+        self._reception_due_ns = 0
+        self._uncertainty_due_ns = 0
+        self._uncertainty_ns = 0
+        self._realigned = True
+        self._seat = 0
         self._counted_drops = (0, 0, 0)
         self.latest: ScoreUpdate | None = None
 
@@ -121,6 +131,29 @@ class ParticipantSession:
         self._ended = reason
         self._wake.set()
 
+    def follow(self, reception: Callable[[], Reception], seat: int) -> None:
+        """Heed and report from now on how the media of a new connection comes in.
+
+        Args:
+            reception: Asked for it.
+            seat: The participant's number at the monitor.
+        """
+        self._realigned = self._reception is None
+        self._reception = reception
+        self._seat = seat
+        self._uncertainty_due_ns = self._reception_due_ns = self._context.clock_ns()
+
+    @property
+    def face_px(self) -> float | None:
+        """Size of the face in the newest picture; None without one."""
+        face = self._pipeline.last_face
+        return face.face_size_px if face is not None and face.box is not None else None
+
+    @property
+    def picture_px(self) -> tuple[int, int]:
+        """Width and height of the newest picture; (0, 0) before the first."""
+        return self._picture_size
+
     @property
     def pictures_waiting(self) -> int:
         """Pictures that wait for analysis."""
@@ -143,7 +176,7 @@ class ParticipantSession:
         return jpeg.tobytes() if done else None
 
     async def run(self) -> EndReason:
-        """Analyse until the media ends; returns why it ended.
+        """Analyse until the media ends; returns why it ended. May be called again when more media comes.
 
         Raises:
             Exception: Whatever the analysis raised. The newest score is then "insufficient".
@@ -164,17 +197,23 @@ class ParticipantSession:
             ending = self._ended
             while batch := self._intake.take(MAX_PICTURES_PER_BATCH):
                 stride = self._governor.update(self._context.clock_ns(), self._intake.pictures_waiting)
+                self._heed_reception()
                 results = await loop.run_in_executor(self._context.executor, self._analyse, batch, stride)
                 await self._publish(results)
             if ending is not None:
                 results = await loop.run_in_executor(self._context.executor, self._pipeline.flush)
                 await self._publish(results)
+                self._ended = None
                 return ending
             await asyncio.sleep(COLLECT_S)
 
     def _analyse(self, batch: Batch, stride: int) -> list[WindowResult]:
         pipeline = self._pipeline
         pipeline.set_stride(stride)
+        if not self._realigned:
+            self._realigned = True
+            pipeline.realign()
+        pipeline.set_sync_uncertainty(self._uncertainty_ns)
         results: list[WindowResult] = []
         for item in batch.audio:
             results += pipeline.push_gap(item) if isinstance(item, MediaGap) else pipeline.push_audio([item])
@@ -207,6 +246,22 @@ class ParticipantSession:
             self._matrices_due_ns = self._context.clock_ns() + MATRICES_EVERY_NS
             if self._context.hub.wants_matrices:
                 self._context.hub.publish_matrices(self._narrator.matrices(*self._pipeline.matrices()))
+
+    def _heed_reception(self) -> None:
+        now_ns = self._context.clock_ns()
+        if self._reception is None or now_ns < self._uncertainty_due_ns:
+            return
+        self._uncertainty_due_ns = now_ns + UNCERTAINTY_EVERY_NS
+        reception = self._reception()
+        self._uncertainty_ns = round(reception.uncertainty_ms * NS_PER_MS)
+        if now_ns >= self._reception_due_ns:
+            self._reception_due_ns = now_ns + RECEPTION_EVERY_NS
+            self._context.metrics.reception(self._seat, reception, self._picture_size)
+            self._context.hub.publish_reception(
+                self._narrator.reception(
+                    reception, seat=self._seat, picture_px=self._picture_size, now_ns=now_ns
+                )
+            )
 
     def _track_health(self) -> Tracks:
         face = self._pipeline.last_face

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from engines.checkpoint import DEFAULT_CHECKPOINT, CheckpointEngines, load_check
 from engines.frontend.mouth import MOUTH_SIZE_PX
 from engines.loader import EngineSet, load_engines, load_set
 from engines.store.store import ModelStore
-from realtime.config import MonitorConfig
+from realtime.config import MonitorConfig, WindowConfig
 from realtime.encoders.base import AudioEncoder, IdentityEncoder, VisualEncoder
 from realtime.encoders.baseline import BaselineAudioEncoder, BaselineVisualEncoder
 from realtime.encoders.identity import PooledIdentityEncoder
 from realtime.encoders.scheduler import EngineScheduler
 from realtime.encoders.speech import SpeechDetector
 from realtime.encoders.trained import TrainedAudioEncoder, TrainedVisualEncoder
+from realtime.timebase import SAMPLES_PER_TICK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class EncoderSuite:
         audio: alpha.
         checkpoint: The engines behind trained gamma and alpha; None for the baseline.
         scheduler: Drives all of these engines for several participants; None where they are called directly.
+        windows: Window length, hop and lag band, which say when speech activity is needed.
     """
 
     engines: EngineSet
@@ -39,10 +41,13 @@ class EncoderSuite:
     audio: AudioEncoder
     checkpoint: CheckpointEngines | None = None
     scheduler: EngineScheduler | None = None
+    windows: WindowConfig = field(default_factory=WindowConfig)
 
     def speech_detector(self) -> SpeechDetector:
-        """Return a fresh speech detector for one participant."""
-        return SpeechDetector(self.engines.vad)
+        """Return a fresh speech detector for one participant, which runs when a window needs it."""
+        hop = self.windows.hop_ticks * SAMPLES_PER_TICK
+        heard = (self.windows.length_ticks + self.windows.band_ticks) * SAMPLES_PER_TICK
+        return SpeechDetector(self.engines.vad, (hop, heard % hop))
 
     @property
     def mouth_size_px(self) -> int | None:
@@ -136,6 +141,7 @@ def build_encoders(
             visual=BaselineVisualEncoder(scoring.min_face_ratio),
             audio=BaselineAudioEncoder(band_ticks, scoring.min_audio_ratio),
             scheduler=scheduler,
+            windows=config.windows,
         )
     return EncoderSuite(
         engines=engines,
@@ -150,6 +156,7 @@ def build_encoders(
         ),
         checkpoint=checkpoint,
         scheduler=scheduler,
+        windows=config.windows,
     )
 
 

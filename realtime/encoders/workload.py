@@ -17,7 +17,7 @@ from engines.frontend.mouth import MOUTH_SIZE_PX
 from engines.spec import Role
 from realtime.config import MonitorConfig
 from realtime.encoders.speech import CHUNK, CONTEXT
-from realtime.timebase import FRAME_RATE_HZ, SAMPLE_RATE_HZ
+from realtime.timebase import FRAME_RATE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_TICK
 
 _FACE_SIZE_PX: Final = 112
 _SPEECH_WIDTH: Final = 384
@@ -30,10 +30,12 @@ class RoleLoad:
 
     Attributes:
         runs_per_s: Runs in a second of call.
+        together: Runs that follow each other at once.
         inputs: Noise of the usual shapes, in the range of real inputs.
     """
 
     runs_per_s: float
+    together: float = 1.0
     inputs: Mapping[str, Array]
 
 
@@ -70,6 +72,7 @@ def live_load(config: MonitorConfig, seed: int = 0) -> dict[Role, RoleLoad]:
         ),
         Role.VAD: RoleLoad(
             runs_per_s=SAMPLE_RATE_HZ / CHUNK,
+            together=windows.hop_ticks * SAMPLES_PER_TICK / CHUNK,
             inputs={
                 "input": noise(-0.3, 0.3, 1, CONTEXT + CHUNK),
                 "state": noise(-1, 1, 2, 1, 128),

@@ -1,66 +1,117 @@
-"""The one place that touches aiortc's and aioice's private parts; aiortc is pinned to 1.16 for it.
+"""The one place that touches aiortc's private parts; aiortc is pinned to 1.16 for it.
 
-What aiortc keeps to itself and ingest needs: raw RTP timestamps instead of per-track zeros, the moment a
-packet arrived, the RTP half of sender reports, bounds on the decoder's and the track's queue, and a host
-candidate on a machine whose only interface is the loopback.
+aiortc's own receive path stands still at the first lost packet, so packets go to ``realtime.ingest.rtp`` and
+frames to ``realtime.ingest.decoder`` instead; what is left to aiortc is the transport, the routing of packets
+to tracks, bandwidth estimation and the sending of RTCP.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
+import contextlib
+import struct
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import aioice.ice
-from aiortc import RTCPeerConnection, RTCRtpReceiver
-from aiortc.rtp import RtcpSrPacket
+from aiortc import (
+    RTCBundlePolicy,
+    RTCCertificate,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    rtcicetransport,
+)
+from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    HeaderExtensions,
+    HeaderExtensionsMap,
+    RtcpByePacket,
+    RtcpPsfbPacket,
+    RtcpSrPacket,
+    pack_remb_fci,
+    unwrap_rtx,
+)
 
 from realtime.errors import ConfigurationError
+from realtime.ingest.aioice_shims import IceConnection, offer_loopback_as_last_resort
+from realtime.ingest.decoder import CodecName
+from realtime.ingest.ice import IceServer
+from realtime.ingest.rtp.h264 import read_h264
+from realtime.ingest.rtp.packet import (
+    Action,
+    EncodedFrame,
+    Nack,
+    PayloadReader,
+    read_whole_frame,
+)
+from realtime.ingest.rtp.track import TrackReceiver
+from realtime.ingest.rtp.vp8 import read_vp8
 from realtime.ingest.sync import ntp_to_ns
 from realtime.types import TrackKind
 
-MAX_ENCODED_FRAMES: dict[TrackKind, int] = {"audio": 100, "video": 60}
-MAX_DECODED_FRAMES: dict[TrackKind, int] = {"audio": 100, "video": 10}
+CLOCK_RATES_HZ: dict[TrackKind, int] = {"audio": 48_000, "video": 90_000}
 MAX_REMEMBERED_ARRIVALS = 512
-KEY_FRAME_REQUEST_INTERVAL = 15
+MAX_ROUTES = 64
+ESTIMATE_EXPIRES_MS = 10_000
 
+_READERS: dict[CodecName, PayloadReader] = {"opus": read_whole_frame, "vp8": read_vp8, "h264": read_h264}
 _RECEIVER_PARTS = (
-    "_track",
     "_handle_rtp_packet",
     "_handle_rtcp_packet",
-    "_RTCRtpReceiver__timestamp_mapper",
-    "_RTCRtpReceiver__decoder_queue",
-    "_RTCRtpReceiver__decoder_error",
+    "_handle_disconnect",
+    "_send_rtcp",
+    "_send_rtcp_nack",
+    "_send_rtcp_pli",
+    "_RTCRtpReceiver__codecs",
+    "_RTCRtpReceiver__rtx_ssrc",
+    "_RTCRtpReceiver__rtcp_ssrc",
+    "_RTCRtpReceiver__remote_streams",
+    "_RTCRtpReceiver__lsr",
+    "_RTCRtpReceiver__lsr_time",
 )
+_TRANSPORT_PARTS = ("_rtp_router", "_rtp_header_extensions_map", "_handle_rtcp_data")
+_ROUTER_PARTS = ("ssrc_table",)
+_ICE_PARTS = ("Connection",)
+_PEER_PARTS = ("_RTCPeerConnection__certificates",)
+_CERTIFICATE_PARTS = ("_create_ssl_context",)
+_CIPHERS = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA:"
+    b"ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"
+)
+_RTX_HEADER_BYTES = 2
 _CONNECT = "__connect"
-_LOOPBACK = "127.0.0.1"
+_RTX = "rtx"
 
 
 class RtpObserver(Protocol):
     """Follows the packets of one track; ``realtime.ingest.sync.TrackClock`` is one."""
 
     def on_packet(self, rtp: int, arrival_ns: int) -> None:
-        """Take note of an RTP packet."""
+        """Take note of the first packet of a frame."""
 
     def on_report(self, ntp_ns: int, rtp: int, arrival_ns: int) -> None:
         """Take note of a sender report."""
 
 
 class ReceiverTap:
-    """Opens one aiortc receiver up, before it starts to receive.
-
-    After it, the pts of the track's frames are raw 32-bit RTP timestamps.
+    """Takes the packets of one aiortc receiver that has not started yet.
 
     Args:
-        receiver: A receiver that has a track and has not started.
+        receiver: Has its final transport.
         kind: The track's kind.
         observer: Follows packets and reports.
         clock_ns: Monotonic clock.
+        on_frame: Takes a complete frame, or returns False: too much waits to be decoded.
+        on_end: Called when the peer has ended the track; once or more often.
+        on_due: Called when ``on_timer`` is due earlier than before.
 
-    Raises:
-        ConfigurationError: This aiortc lacks a part that the tap needs.
+    Attributes:
+        track: The state of the track.
+        reports: Sender reports that arrived.
+        last_packet_ns: When the last packet arrived; None before the first.
     """
 
     def __init__(
@@ -70,77 +121,202 @@ class ReceiverTap:
         kind: TrackKind,
         observer: RtpObserver,
         clock_ns: Callable[[], int],
+        on_frame: Callable[[CodecName, EncodedFrame], bool],
+        on_end: Callable[[], None],
+        on_due: Callable[[], None],
     ) -> None:
-        require_private_parts(receiver)
         inner: Any = receiver
+        self._receiver = inner
         self._observer = observer
         self._clock_ns = clock_ns
+        self._on_frame = on_frame
+        self._on_end = on_end
+        self._on_due = on_due
+        self._codecs: dict[int, CodecName] = {}
+        self._originals: dict[int, int] = {}
+        self._readers: dict[int, PayloadReader] = {}
         self._arrivals: OrderedDict[int, int] = OrderedDict()
-        self._pass_rtp = inner._handle_rtp_packet
+        self._timestamp: int | None = None
+        self._estimates = kind == "video"
+        self._estimator = RemoteBitrateEstimator()
+        self._estimated_ms = 0
+        self._announced_ns: int | None = None
         self._pass_rtcp = inner._handle_rtcp_packet
-        self._encoded = _EncodedQueue(kind, inner._RTCRtpReceiver__decoder_error)
-        self._decoded = _NewestQueue(MAX_DECODED_FRAMES[kind])
-        self.last_packet_ns: int | None = None
-        self.packets = 0
+        self._pass_disconnect = inner._handle_disconnect
+        self.track = TrackReceiver(kind, clock_hz=CLOCK_RATES_HZ[kind], readers=self._readers)
         self.reports = 0
-        inner._RTCRtpReceiver__timestamp_mapper = _RawTimestamps()
-        inner._RTCRtpReceiver__decoder_queue = self._encoded
-        inner._track._queue = self._decoded
+        self.last_packet_ns: int | None = None
         inner._handle_rtp_packet = self._on_rtp
         inner._handle_rtcp_packet = self._on_rtcp
-
-    @property
-    def dropped_encoded(self) -> int:
-        """Frames dropped before decoding because the decoder was too far behind."""
-        return self._encoded.dropped
-
-    @property
-    def dropped_decoded(self) -> int:
-        """Decoded frames dropped because the event loop was too far behind."""
-        return self._decoded.dropped
+        inner._handle_disconnect = self._on_disconnect
+        _harden(inner.transport)
 
     def arrival_ns(self, rtp: int) -> int | None:
         """Return when the last packet of a frame arrived, None if that is forgotten."""
         return self._arrivals.get(rtp)
 
-    def discard_pending(self) -> None:
-        """Forget what waits for the decoder, so that stopping the receiver does not wait for it."""
-        self._encoded.clear()
+    def require_key_frame(self) -> None:
+        """The decoder lost track of the pictures; nothing comes before the next key frame."""
+        self.track.require_key_frame(self._clock_ns())
+        self._announce()
+
+    @property
+    def due_ns(self) -> int | None:
+        """When ``on_timer`` is due; None while nothing is."""
+        return self.track.next_check_ns
+
+    async def on_timer(self) -> None:
+        """Do what is due."""
+        now_ns = self._clock_ns()
+        due_ns = self.due_ns
+        if due_ns is not None and now_ns >= due_ns:
+            await self._perform(self.track.on_timer(now_ns))
+        self._announced_ns = self.track.next_check_ns
 
     async def _on_rtp(self, packet: Any, arrival_time_ms: int) -> None:
         now_ns = self._clock_ns()
-        self.packets += 1
+        if not self._readers:
+            self._learn_formats()
+        if self._estimates and packet.extensions.abs_send_time is not None:
+            await self._estimate(packet, arrival_time_ms)
+        resent = packet.payload_type in self._originals
+        if resent:
+            packet = self._unwrap(packet)
+            if packet is None:
+                return
         self.last_packet_ns = now_ns
-        self._arrivals[packet.timestamp] = now_ns
-        if len(self._arrivals) > MAX_REMEMBERED_ARRIVALS:
-            self._arrivals.popitem(last=False)
-        self._observer.on_packet(packet.timestamp, now_ns)
-        await self._pass_rtp(packet, arrival_time_ms)
+        track = self.track
+        source = track.statistics
+        actions = track.on_packet(packet, now_ns, resent=resent)
+        if track.statistics is not source:
+            self._follow_source()
+        if packet.timestamp != self._timestamp and packet.ssrc == track.ssrc and not resent:
+            self._timestamp = packet.timestamp
+            self._observer.on_packet(packet.timestamp, now_ns)
+        if actions:
+            await self._perform(actions)
+        if track.next_check_ns is not None:
+            self._announce()
 
     async def _on_rtcp(self, packet: Any) -> None:
         if isinstance(packet, RtcpSrPacket):
-            self.reports += 1
-            info = packet.sender_info
-            self._observer.on_report(ntp_to_ns(info.ntp_timestamp), info.rtp_timestamp, self._clock_ns())
-        await self._pass_rtcp(packet)
+            if packet.ssrc == self.track.ssrc:
+                self.reports += 1
+                info = packet.sender_info
+                self._observer.on_report(ntp_to_ns(info.ntp_timestamp), info.rtp_timestamp, self._clock_ns())
+                await self._pass_rtcp(packet)
+        elif isinstance(packet, RtcpByePacket) and self.track.ssrc in (None, *packet.sources):
+            self._on_end()
+            await self._pass_rtcp(packet)
 
+    def _on_disconnect(self) -> None:
+        self._on_end()
+        self._pass_disconnect()
 
-def require_private_parts(receiver: RTCRtpReceiver) -> None:
-    """Raise ConfigurationError unless this aiortc has every part that the tap needs."""
-    missing = [name for name in _RECEIVER_PARTS if not hasattr(receiver, name)]
-    if not missing and not hasattr(getattr(receiver, "_track", None), "_queue"):
-        missing = ["_track._queue"]
-    if missing:
-        raise ConfigurationError(
-            f"The installed aiortc lacks {', '.join(missing)}.", fix="Install an aiortc of the 1.16 series."
+    def _learn_formats(self) -> None:
+        codecs = self._receiver._RTCRtpReceiver__codecs
+        for payload_type, codec in codecs.items():
+            name = codec.name.lower()
+            if name in _READERS:
+                self._codecs[payload_type] = name
+                self._readers[payload_type] = _READERS[name]
+            elif name == _RTX and codec.parameters.get("apt") in codecs:
+                self._originals[payload_type] = codec.parameters["apt"]
+
+    def _unwrap(self, packet: Any) -> Any:
+        """Return the original of a retransmission (RFC 4588); None if there is none, as in probes."""
+        ssrc = self._receiver._RTCRtpReceiver__rtx_ssrc.get(packet.ssrc, self.track.ssrc)
+        if ssrc is None or len(packet.payload) <= _RTX_HEADER_BYTES:
+            return None
+        return unwrap_rtx(packet, payload_type=self._originals[packet.payload_type], ssrc=ssrc)
+
+    async def _estimate(self, packet: Any, arrival_time_ms: int) -> None:
+        """Feed the bandwidth estimate; after a pause aiortc's own would count through every millisecond."""
+        if arrival_time_ms - self._estimated_ms > ESTIMATE_EXPIRES_MS or len(self._estimator.ssrcs) > 1:
+            self._estimator = RemoteBitrateEstimator()
+        self._estimated_ms = arrival_time_ms
+        estimate = self._estimator.add(
+            abs_send_time=packet.extensions.abs_send_time,
+            arrival_time_ms=arrival_time_ms,
+            payload_size=len(packet.payload) + packet.padding_size,
+            ssrc=self.track.ssrc or packet.ssrc,
         )
+        own_ssrc = self._receiver._RTCRtpReceiver__rtcp_ssrc
+        if estimate is not None and own_ssrc is not None:
+            fci = pack_remb_fci(*estimate)
+            await self._receiver._send_rtcp(
+                RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=own_ssrc, media_ssrc=0, fci=fci)
+            )
+
+    def _follow_source(self) -> None:
+        """Let receiver reports speak of the current source only, and keep aiortc's tables small."""
+        inner = self._receiver
+        for table in ("remote_streams", "lsr", "lsr_time"):
+            getattr(inner, f"_RTCRtpReceiver__{table}").clear()
+        ssrc = self.track.ssrc
+        inner._RTCRtpReceiver__remote_streams[ssrc] = self.track.statistics
+        routes = inner.transport._rtp_router.ssrc_table
+        if len(routes) > MAX_ROUTES:
+            keep = {ssrc, *inner._RTCRtpReceiver__rtx_ssrc}
+            for other in [key for key, to in routes.items() if to is inner and key not in keep]:
+                del routes[other]
+
+    async def _perform(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            if isinstance(action, EncodedFrame):
+                self._remember_arrival(action)
+                if not self._on_frame(self._codecs[action.payload_type], action):
+                    self.require_key_frame()
+            elif isinstance(action, Nack):
+                await self._receiver._send_rtcp_nack(self.track.ssrc, list(action.sequence_numbers))
+            else:
+                await self._receiver._send_rtcp_pli(self.track.ssrc)
+
+    def _remember_arrival(self, frame: EncodedFrame) -> None:
+        self._arrivals[frame.timestamp] = frame.arrival_ns
+        if len(self._arrivals) > MAX_REMEMBERED_ARRIVALS:
+            self._arrivals.popitem(last=False)
+
+    def _announce(self) -> None:
+        due_ns = self.track.next_check_ns
+        if due_ns is not None and (self._announced_ns is None or due_ns < self._announced_ns):
+            self._announced_ns = due_ns
+            self._on_due()
 
 
-def offer_loopback_as_last_resort() -> None:
-    """Let ICE use 127.0.0.1 where a machine has no other address; aioice leaves it out. Idempotent."""
-    ice: Any = aioice.ice
-    if not isinstance(ice.get_host_addresses, _HostAddresses):
-        ice.get_host_addresses = _HostAddresses(ice.get_host_addresses)
+def create_peer(
+    ice_servers: Sequence[IceServer] = (), *, bundle_policy: RTCBundlePolicy = RTCBundlePolicy.BALANCED
+) -> RTCPeerConnection:
+    """Return a connection that gets along with more peers than aiortc's own.
+
+    It answers ffmpeg's connectivity checks, which carry no priority, takes part in DTLS with an RSA
+    certificate (GStreamer), uses 127.0.0.1 where a machine has no other address, and ignores empty datagrams.
+
+    Raises:
+        ConfigurationError: This aiortc lacks a part that the receive path needs.
+    """
+    offer_loopback_as_last_resort()
+    _require(rtcicetransport, _ICE_PARTS)
+    vars(rtcicetransport)[_ICE_PARTS[0]] = IceConnection
+    servers = [
+        RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
+        for server in ice_servers
+    ]
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=servers, bundlePolicy=bundle_policy))
+    _require(peer, _PEER_PARTS)
+    _require(RTCCertificate, _CERTIFICATE_PARTS)
+    certificates: list[RTCCertificate] = vars(peer)[_PEER_PARTS[0]]
+    certificates[:] = [_Certificate.generateCertificate()]
+    return peer
+
+
+def require_supported_aiortc() -> None:
+    """Raise ConfigurationError unless this aiortc has every private part that the receive path needs."""
+    peer = create_peer()
+    receiver = peer.addTransceiver("video", direction="recvonly").receiver
+    _require(receiver, _RECEIVER_PARTS)
+    _require(receiver.transport, _TRANSPORT_PARTS)
+    _require(receiver.transport._rtp_router, _ROUTER_PARTS)
 
 
 async def close_peer(peer: RTCPeerConnection) -> None:
@@ -154,86 +330,42 @@ async def close_peer(peer: RTCPeerConnection) -> None:
     await asyncio.gather(*connecting, return_exceptions=True)
 
 
-class _HostAddresses:
-    def __init__(self, found: Callable[..., list[str]]) -> None:
-        self._found = found
-
-    def __call__(self, use_ipv4: bool, use_ipv6: bool) -> list[str]:
-        addresses = self._found(use_ipv4=use_ipv4, use_ipv6=use_ipv6)
-        return addresses or ([_LOOPBACK] if use_ipv4 else [])
-
-
-class _RawTimestamps:
-    """Stands in for aiortc's mapper, which takes every small step backwards for a wrap."""
-
-    def map(self, timestamp: int) -> int:
-        return timestamp
+def _require(part: object, names: Sequence[str]) -> None:
+    owner = getattr(part, "__name__", type(part).__name__)
+    missing = [f"{owner}.{name}" for name in names if not hasattr(part, name)]
+    if missing:
+        raise ConfigurationError(
+            f"The installed aiortc lacks {', '.join(missing)}.",
+            fix="Install an aiortc of the 1.16 series: pip install 'aiortc>=1.16,<1.17'.",
+        )
 
 
-class _NewestQueue(asyncio.Queue[Any]):
-    """Decoded frames; drops the oldest. None is the end of the track and never dropped."""
+def _harden(transport: Any) -> None:
+    """Keep malformed header extensions and RTCP from ending the whole connection. Idempotent."""
+    if isinstance(transport._rtp_header_extensions_map, _Extensions):
+        return
+    transport._rtp_header_extensions_map = _Extensions()
+    handle = transport._handle_rtcp_data
 
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self._limit = limit
-        self.dropped = 0
+    async def handle_rtcp_data(data: bytes) -> None:
+        with contextlib.suppress(struct.error, IndexError):
+            await handle(data)
 
-    async def put(self, item: Any) -> None:
-        if item is not None and self.qsize() >= self._limit:
-            self.get_nowait()
-            self.dropped += 1
-        await super().put(item)
-
-
-class _EncodedQueue(queue.Queue[Any]):
-    """Encoded frames on the way to the decoder thread; drops the newest while it is full.
-
-    Video goes on with the next key frame; the receiver's own error flag makes it ask the sender for one.
-    """
-
-    def __init__(self, kind: TrackKind, decoder_error: Any) -> None:
-        super().__init__()
-        self._kind = kind
-        self._limit = MAX_ENCODED_FRAMES[kind]
-        self._decoder_error = decoder_error
-        self._since_request: int | None = None
-        self.dropped = 0
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        if item is not None and not self._admits(*item):
-            self.dropped += 1
-            return
-        super().put(item, block, timeout)
-
-    def clear(self) -> None:
-        with self.mutex:
-            self.dropped += sum(item is not None for item in self.queue)
-            ended = None in self.queue
-            self.queue.clear()
-            if ended:
-                self.queue.append(None)
-
-    def _admits(self, codec: Any, encoded: Any) -> bool:
-        full = self.qsize() >= self._limit
-        if self._kind == "audio":
-            return not full
-        if not full and (self._since_request is None or is_key_frame(codec.name, encoded.data)):
-            self._since_request = None
-            return True
-        if self._since_request is None or self._since_request >= KEY_FRAME_REQUEST_INTERVAL:
-            self._decoder_error.set()
-            self._since_request = 0
-        self._since_request += 1
-        return False
+    transport._handle_rtcp_data = handle_rtcp_data
 
 
-def is_key_frame(codec: str, data: bytes) -> bool:
-    """Tell whether a picture stands on its own: VP8 (RFC 6386, 9.1), H.264 with an IDR or SPS unit."""
-    if codec.upper() == "VP8":
-        return len(data) > 0 and data[0] & 1 == 0
-    start = data.find(b"\x00\x00\x01")
-    while start >= 0 and start + 3 < len(data):
-        if data[start + 3] & 0x1F in (5, 7):
-            return True
-        start = data.find(b"\x00\x00\x01", start + 3)
-    return False
+class _Extensions(HeaderExtensionsMap):
+    """Raises what aiortc expects where an extension is shorter than its kind has to be."""
+
+    def get(self, extension_profile: int, extension_value: bytes) -> HeaderExtensions:
+        try:
+            return super().get(extension_profile, extension_value)
+        except struct.error as error:
+            raise ValueError from error
+
+
+class _Certificate(RTCCertificate):
+    def _create_ssl_context(self, srtp_profiles: Any) -> Any:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(_CIPHERS)
+        return context

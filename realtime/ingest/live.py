@@ -17,6 +17,8 @@ from realtime.types import AudioFrame, GapReason, TrackKind
 SILENT_AFTER_NS = 500 * NS_PER_MS
 LATE_MARGIN_NS = 250 * NS_PER_MS
 FIRST_FRAME_MARGIN_NS = NS_PER_S
+#: Less than a packet of audio, so that a single lost one is a gap.
+MAX_TIMESTAMP_JITTER_NS = 8 * NS_PER_MS
 
 
 class PacketLog(Protocol):
@@ -39,6 +41,11 @@ class LiveTrack:
         clock: Both tracks' clock.
         sink: Receives the items.
         packets: The track's packets; None for a kind of media that the participant does not send.
+
+    Attributes:
+        state: What the track is doing; None before its first frame.
+        gaps: Gaps handed on.
+        lost_ns: Media time covered by gaps with the reason ``LOSS``.
     """
 
     def __init__(
@@ -48,12 +55,13 @@ class LiveTrack:
         self._clock = clock
         self._sink = sink
         self._packets = packets
-        self._audio = AudioLine()
+        self._audio = AudioLine(jitter_tolerance_ns=MAX_TIMESTAMP_JITTER_NS)
         self._video = VideoLine()
         self._line = self._audio if kind == "audio" else self._video
         self._last_frame: tuple[int, int] | None = None
         self.state: TrackState | None = None
         self.gaps = 0
+        self.lost_ns = 0
 
     @property
     def covered_ns(self) -> int:
@@ -135,4 +143,6 @@ class LiveTrack:
                 self._sink.on_picture(item)
             else:
                 self.gaps += 1
+                if item.reason is GapReason.LOSS:
+                    self.lost_ns += item.span.duration_ns
                 self._sink.on_gap(item)

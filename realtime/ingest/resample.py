@@ -21,15 +21,19 @@ class AudioLine:
     """The audio half of a participant's timeline: blocks and gaps, in order, from call time zero.
 
     A segment is a run of input without a hole. Inside it samples are counted, not timed: a pts that is off by
-    less than ``JITTER_TOLERANCE_NS`` is jitter. Beyond that, a late pts starts a new segment after a
+    less than the tolerance is jitter. Beyond that, a late pts starts a new segment after a
     ``MediaGap`` and an early one means that media already covered came again: it is cut away and counted. The
     error of a block's time is therefore bounded by the tolerance however far the source's clock drifts.
 
     The resampler (libswresample, polyphase) aligns its first output sample with its first input sample; its
     delay holds output back but does not shift it, so sample n of a segment lies n / 16000 s after its start.
+
+    Args:
+        jitter_tolerance_ns: How far a pts may be off; less than the shortest hole that is to be told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, jitter_tolerance_ns: int = JITTER_TOLERANCE_NS) -> None:
+        self._tolerance_ns = jitter_tolerance_ns
         self._resampler: AudioResampler | None = None
         self._format: tuple[int, str, str] | None = None
         self._anchor_ns: int | None = None
@@ -65,9 +69,9 @@ class AudioLine:
             self._anchor_ns, self._counted = expected_ns, 0
         if expected_ns is not None:
             ahead_ns = time_ns - expected_ns
-            if ahead_ns > JITTER_TOLERANCE_NS:
+            if ahead_ns > self._tolerance_ns:
                 items += self._end_segment()
-            elif ahead_ns < -JITTER_TOLERANCE_NS:
+            elif ahead_ns < -self._tolerance_ns:
                 repeated = -ahead_ns * frame.sample_rate // NS_PER_S
                 self.late_samples += min(repeated, frame.samples) * SAMPLE_RATE_HZ // frame.sample_rate
                 if repeated >= frame.samples:

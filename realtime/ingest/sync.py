@@ -23,6 +23,7 @@ WINDOW_NS = 10 * NS_PER_S
 RESTART_NS = 2 * NS_PER_S
 REMAP_NS = 200 * NS_PER_MS
 MAX_REPORT_AGE_NS = 10 * NS_PER_S
+MAX_SILENCE_NS = NS_PER_S
 MAX_REPORTS = 64
 MAX_PLAUSIBLE_SKEW_NS = 2 * NS_PER_S
 SLEW_DIVISOR = 20
@@ -81,6 +82,7 @@ class TrackClock:
         self._arrivals: deque[tuple[int, int]] = deque()
         self._reports: deque[tuple[int, int]] = deque(maxlen=MAX_REPORTS)
         self._last_report: tuple[int, int] | None = None
+        self._report_offset_ns: int | None = None
         self._remap_candidate_ns: int | None = None
         self.restarts = 0
         self.ignored_reports = 0
@@ -114,9 +116,15 @@ class TrackClock:
         self._note_arrival(arrival_ns, arrival_ns - self._segment.media_ns(rtp))
 
     def on_report(self, ntp_ns: int, rtp: int, arrival_ns: int) -> None:
-        """Take note of a sender report; repeated, empty and far-off ones are ignored and counted."""
+        """Take note of a sender report; repeated, empty and far-off ones are ignored and counted.
+
+        So are those that come while no media does: there is nothing that they could rest on.
+        """
         segment = self._segment
         if segment is None or ntp_ns == 0 or (ntp_ns, rtp) == self._last_report:
+            self.ignored_reports += 1
+            return
+        if arrival_ns - self._newest_arrival_ns > MAX_SILENCE_NS:
             self.ignored_reports += 1
             return
         off_ns = abs(rtp_distance(rtp, segment.newest_rtp)) * NS_PER_S // self._clock_hz
@@ -137,6 +145,7 @@ class TrackClock:
         while self._reports and self._reports[0][0] < arrival_ns - WINDOW_NS:
             self._reports.popleft()
         self._reports.append((arrival_ns, offset_ns))
+        self._report_offset_ns = int(median(offset for _, offset in self._reports))
 
     @property
     def arrival_offset_ns(self) -> int | None:
@@ -148,9 +157,7 @@ class TrackClock:
     @property
     def report_offset_ns(self) -> int | None:
         """Median recent difference between the sender's clock and media time; None without a report."""
-        if not self._reports:
-            return None
-        return int(median(offset for _, offset in self._reports))
+        return self._report_offset_ns
 
     @property
     def report_spread_ns(self) -> int:
@@ -163,15 +170,19 @@ class TrackClock:
     def _restart(self, rtp: int, media_ns: int) -> None:
         self._previous = self._segment
         self._segment = _Segment(rtp, rtp, media_ns, self._clock_hz)
-        self._reports.clear()
+        self._forget_reports()
         self._remap_candidate_ns = None
         self.restarts += 1
 
     def _remap(self, segment: _Segment, change_ns: int) -> None:
         """Follow a sender whose mapping changed: a pause that its timestamps left out moves media time on."""
-        self._reports.clear()
+        self._forget_reports()
         if change_ns > 0:
             segment.newest_media_ns += change_ns
+
+    def _forget_reports(self) -> None:
+        self._reports.clear()
+        self._report_offset_ns = None
 
     def _note_arrival(self, arrival_ns: int, offset_ns: int) -> None:
         """Keep the smallest offset of every second of the window."""
@@ -190,10 +201,13 @@ class SyncState:
     Attributes:
         source: What the alignment rests on; "single" while there is only one track.
         uncertainty_ns: What may be left of a misalignment: spread of the evidence plus what is still to slew.
+        skew_ns: By how much the sender's clock moves the pictures against the arrival-time estimate; 0
+            without reports.
     """
 
     source: Literal["single", "arrival", "reports"]
     uncertainty_ns: int
+    skew_ns: int = 0
 
 
 class CallClock:
@@ -236,9 +250,14 @@ class CallClock:
             return SyncState(source="single", uncertainty_ns=0)
         left_ns = abs(self._video_target_ns() - self._offset_ns["video"])
         spread_ns = sum(track.report_spread_ns for track in self._tracks.values())
-        if self._reported_skew_ns() is None:
+        reported_ns = self._reported_skew_ns()
+        if reported_ns is None:
             return SyncState(source="arrival", uncertainty_ns=ARRIVAL_UNCERTAINTY_NS + left_ns)
-        return SyncState(source="reports", uncertainty_ns=spread_ns + left_ns)
+        return SyncState(
+            source="reports",
+            uncertainty_ns=spread_ns + left_ns,
+            skew_ns=reported_ns - self._arrival_skew_ns(),
+        )
 
     def _first_offset_ns(self, kind: TrackKind, media_ns: int) -> int:
         if not self._offset_ns:

@@ -1,64 +1,73 @@
-"""One participant over WebRTC: an offer in, an answer out, then media to a sink until either side ends it."""
+"""One participant over WebRTC: an offer and an answer, then media to a sink until either side ends it."""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
-from aiortc import (
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCRtpReceiver,
-    RTCSessionDescription,
-)
-from aiortc.mediastreams import MediaStreamError
+from aiortc import RTCBundlePolicy, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
-from aiortc.rtcrtptransceiver import RTCRtpTransceiver
-from av import AudioFrame, VideoFrame
 
 from realtime.errors import SeamwatchError, SignallingError
-from realtime.ingest.aiortc_tap import ReceiverTap, close_peer, offer_loopback_as_last_resort
+from realtime.ingest.aiortc_tap import close_peer, create_peer
+from realtime.ingest.answer import check_answer
+from realtime.ingest.candidates import add_candidate
+from realtime.ingest.ice import IceServer
+from realtime.ingest.incoming import IncomingTrack
 from realtime.ingest.live import SILENT_AFTER_NS, LiveTrack
 from realtime.ingest.offer import CODECS, check_offer
+from realtime.ingest.reception import Reception
 from realtime.ingest.sink import EndReason, MediaSink, TrackState
-from realtime.ingest.sync import CallClock, TrackClock
-from realtime.timebase import NS_PER_S
+from realtime.ingest.sync import CallClock
+from realtime.timebase import NS_PER_MS, NS_PER_S
 from realtime.types import TrackKind
 
 CHECK_INTERVAL_S = 0.1
 CONNECT_TIMEOUT_NS = 20 * NS_PER_S
-OPUS_LOOKAHEAD_NS = 6_500_000
-CLOCK_RATES_HZ: dict[TrackKind, int] = {"audio": 48_000, "video": 90_000}
 KINDS: tuple[TrackKind, ...] = ("audio", "video")
 
 _log = structlog.get_logger(__name__)
 
 
 class WebRtcReceiver:
-    """Receives one audio and one video track of a participant.
+    """Receives one audio and one video track of a participant; implements ``MediaSource``.
 
-    Further tracks are answered ``inactive`` and data channels are closed. All tasks belong to the receiver
-    and have ended when ``close`` returns. The sink hears ``on_end`` exactly once after a successful
-    ``accept``.
+    Either ``accept`` an offer, or ``request`` an offer and have it ``answered``. Further tracks are answered
+    ``inactive`` and data channels are closed. All tasks belong to the receiver and have ended when ``close``
+    returns. The sink hears ``on_end`` exactly once after a successful ``accept`` or ``answered``.
 
     Args:
         sink: Receives the media.
         clock_ns: Monotonic clock.
+        hold_channel: Leave the peer's data channels open, for peers that take a closed one for a hang-up.
+        ice_servers: STUN and TURN servers; none are needed where the peer can be reached directly.
     """
 
-    def __init__(self, sink: MediaSink, *, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        sink: MediaSink,
+        *,
+        clock_ns: Callable[[], int],
+        hold_channel: bool = False,
+        ice_servers: Sequence[IceServer] = (),
+    ) -> None:
         self._sink = sink
         self._clock_ns = clock_ns
+        self._hold_channel = hold_channel
+        self._ice_servers = ice_servers
         self._call_clock = CallClock()
         self._peer: RTCPeerConnection | None = None
-        self._taps: dict[TrackKind, ReceiverTap] = {}
+        self._requested_sdp: str | None = None
+        self._incoming: dict[TrackKind, IncomingTrack] = {}
         self._tracks: dict[TrackKind, LiveTrack] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None
         self._connected = False
+        self._due = asyncio.Event()
 
     async def accept(self, offer_sdp: str) -> str:
         """Accept an offer and return the answer; connecting goes on in the background.
@@ -66,82 +75,135 @@ class WebRtcReceiver:
         Raises:
             SignallingError: The offer cannot be accepted (400, 406, 413), or the receiver already has a
                 session (405).
+            ConfigurationError: The installed aiortc does not fit.
         """
-        if self._peer is not None:
-            raise SignallingError(
-                "Renegotiation is not supported.", fix="End this session and send a new offer.", status=405
-            )
+        self._require_no_session()
         offer = check_offer(offer_sdp)
-        offer_loopback_as_last_resort()
-        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._peer = peer
-        try:
+        peer = self._create_peer(RTCBundlePolicy.BALANCED)
+        async with self._negotiation("offer"):
             for kind in offer.sections:
                 peer.addTransceiver(kind, direction="recvonly").setCodecPreferences(_preferred_codecs(kind))
-            await self._answer(peer, offer.mids, offer_sdp)
-        except SeamwatchError:
-            await close_peer(peer)
-            raise
-        except Exception as error:
-            await close_peer(peer)
-            raise SignallingError(
-                "The offer cannot be accepted.",
-                fix="Send the offer that a WebRTC stack made, with Opus audio and VP8 or H.264 video.",
-                status=406,
-            ) from error
-        except asyncio.CancelledError:
-            await close_peer(peer)
-            raise
-        self._start(peer, offer.mids)
+            await peer.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
+            self._take_tracks(peer, offer.mids)
+            await peer.setLocalDescription(await peer.createAnswer())
+        self._start()
         return str(peer.localDescription.sdp)
+
+    async def request(self) -> str:
+        """Return an offer to receive audio and video, candidates included, for a server that plays out.
+
+        Raises:
+            SignallingError: The receiver already has a session (405).
+            ConfigurationError: The installed aiortc does not fit.
+        """
+        self._require_no_session()
+        peer = self._create_peer(RTCBundlePolicy.MAX_BUNDLE)
+        async with self._negotiation("offer"):
+            for kind in KINDS:
+                peer.addTransceiver(kind, direction="recvonly").setCodecPreferences(_preferred_codecs(kind))
+            await peer.setLocalDescription(await peer.createOffer())
+        self._requested_sdp = str(peer.localDescription.sdp)
+        return self._requested_sdp
+
+    async def answered(self, answer_sdp: str) -> None:
+        """Take the answer to ``request``; connecting goes on in the background.
+
+        Raises:
+            SignallingError: The answer cannot be used (400, 406, 413), or none is waited for (405). After it
+                the receiver cannot be used again.
+        """
+        offer_sdp, self._requested_sdp = self._requested_sdp, None
+        if self._peer is None or offer_sdp is None or self._ending is not None:
+            raise SignallingError(
+                "No answer is waited for.", fix="Request an offer first and answer it once.", status=405
+            )
+        async with self._negotiation("answer"):
+            answer = check_answer(answer_sdp, offer_sdp=offer_sdp)
+            await self._peer.setRemoteDescription(RTCSessionDescription(sdp=answer.sdp, type="answer"))
+            self._take_tracks(self._peer, answer.mids)
+        self._start()
+
+    async def add_candidate(self, line: str, mid: str | None, index: int | None) -> None:
+        """Add a candidate that comes after the session description; see ``realtime.ingest.candidates``.
+
+        Raises:
+            SignallingError: There is no session, or the candidate cannot be used (400).
+        """
+        if self._peer is None:
+            raise SignallingError("There is no session.", fix="Send an offer first.", status=400)
+        await add_candidate(self._peer, line, mid, index)
 
     async def close(self) -> None:
         """End the session and wait until all of it has ended. Idempotent."""
         if self._peer is not None:
             await asyncio.shield(self._end(EndReason.CLOSED))
 
-    def stats(self) -> dict[str, int]:
-        """Return counters: frames, packets, reports, gaps and what was dropped, per track."""
-        counters = {"sync_uncertainty_us": self._call_clock.state().uncertainty_ns // 1000}
-        for kind, track in self._tracks.items():
-            counters[f"{kind}_frames"] = track.frames
-            counters[f"{kind}_gaps"] = track.gaps
-            counters["audio_late_ms" if kind == "audio" else "video_late"] = track.late
-        for kind, tap in self._taps.items():
-            counters[f"{kind}_packets"] = tap.packets
-            counters[f"{kind}_reports"] = tap.reports
-            counters[f"{kind}_dropped"] = tap.dropped_encoded + tap.dropped_decoded
-        return counters
+    def reception(self) -> Reception:
+        """Return how well the media comes in."""
+        receptions = {kind: track.reception() for kind, track in self._incoming.items()}
+        sync = self._call_clock.state()
+        return Reception(
+            audio=receptions.get("audio"),
+            video=receptions.get("video"),
+            sync=sync.source,
+            skew_ms=sync.skew_ns / NS_PER_MS,
+            uncertainty_ms=sync.uncertainty_ns / NS_PER_MS,
+        )
 
-    async def _answer(self, peer: RTCPeerConnection, mids: Mapping[TrackKind, str], offer_sdp: str) -> None:
-        peer.on("datachannel", lambda channel: channel.close())
+    def _require_no_session(self) -> None:
+        if self._peer is not None:
+            raise SignallingError(
+                "Renegotiation is not supported.", fix="End this session and send a new offer.", status=405
+            )
+
+    def _create_peer(self, bundle_policy: RTCBundlePolicy) -> RTCPeerConnection:
+        peer = self._peer = create_peer(self._ice_servers, bundle_policy=bundle_policy)
+        if not self._hold_channel:
+            peer.on("datachannel", lambda channel: channel.close())
         peer.on("connectionstatechange", self._on_connection_state)
-        await peer.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
+        return peer
+
+    @asynccontextmanager
+    async def _negotiation(self, name: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            if self._peer is not None:
+                await close_peer(self._peer)
+            if isinstance(error, SeamwatchError) or not isinstance(error, Exception):
+                raise
+            raise SignallingError(
+                f"The {name} cannot be accepted.",
+                fix=f"Send the {name} that a WebRTC stack made, with Opus audio and VP8 or H.264 video.",
+                status=406,
+            ) from error
+
+    def _take_tracks(self, peer: RTCPeerConnection, mids: Mapping[TrackKind, str]) -> None:
         for transceiver in peer.getTransceivers():
             kind: TrackKind = "audio" if transceiver.kind == "audio" else "video"
-            if transceiver.mid == mids.get(kind):
-                self._tap(kind, transceiver)
-            else:
+            if transceiver.mid != mids.get(kind):
                 transceiver.direction = "inactive"
-        await peer.setLocalDescription(await peer.createAnswer())
-
-    def _tap(self, kind: TrackKind, transceiver: RTCRtpTransceiver) -> None:
-        clock = TrackClock(
-            clock_hz=CLOCK_RATES_HZ[kind], codec_delay_ns=OPUS_LOOKAHEAD_NS if kind == "audio" else 0
-        )
-        self._call_clock.add_track(kind, clock)
-        self._taps[kind] = ReceiverTap(
-            transceiver.receiver, kind=kind, observer=clock, clock_ns=self._clock_ns
-        )
-
-    def _start(self, peer: RTCPeerConnection, mids: Mapping[TrackKind, str]) -> None:
-        for kind in KINDS:
-            self._tracks[kind] = LiveTrack(
-                kind, clock=self._call_clock, sink=self._sink, packets=self._taps.get(kind)
+                continue
+            self._incoming[kind] = IncomingTrack(
+                kind,
+                transceiver.receiver,
+                call_clock=self._call_clock,
+                sink=self._sink,
+                clock_ns=self._clock_ns,
+                on_due=self._due.set,
             )
-        for transceiver in peer.getTransceivers():
-            if transceiver.mid in mids.values():
-                self._own(self._drain(transceiver.receiver))
+
+    def _start(self) -> None:
+        for kind in KINDS:
+            incoming = self._incoming.get(kind)
+            self._tracks[kind] = (
+                LiveTrack(kind, clock=self._call_clock, sink=self._sink, packets=None)
+                if incoming is None
+                else incoming.live
+            )
+        for incoming in self._incoming.values():
+            self._own(self._run(incoming))
+        self._own(self._keep_time())
         self._own(self._watch())
 
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
@@ -156,19 +218,23 @@ class WebRtcReceiver:
             _log.error("ingest_task_failed", error=type(error).__name__, trace=trace)
             self._end(EndReason.INTERNAL_ERROR)
 
-    async def _drain(self, receiver: RTCRtpReceiver) -> None:
-        kind: TrackKind = "audio" if receiver.track.kind == "audio" else "video"
-        track = self._tracks[kind]
-        while True:
-            try:
-                frame = await receiver.track.recv()
-            except MediaStreamError:
-                break
-            if isinstance(frame, AudioFrame | VideoFrame):
-                track.on_frame(frame, self._clock_ns())
-        track.end()
-        if all(self._tracks[kind].state is TrackState.ENDED for kind in self._taps):
+    async def _run(self, incoming: IncomingTrack) -> None:
+        await incoming.run()
+        if all(track.live.state is TrackState.ENDED for track in self._incoming.values()):
             self._end(EndReason.PEER_LEFT)
+
+    async def _keep_time(self) -> None:
+        """Do what the tracks have due; sleep while nothing is missing."""
+        taps = [incoming.tap for incoming in self._incoming.values()]
+        while True:
+            due_ns = [tap.due_ns for tap in taps if tap.due_ns is not None]
+            wait_s = max(0, min(due_ns) - self._clock_ns()) / NS_PER_S if due_ns else None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._due.wait()
+            self._due.clear()
+            for tap in taps:
+                await tap.on_timer()
 
     async def _watch(self) -> None:
         started_ns = self._clock_ns()
@@ -181,8 +247,9 @@ class WebRtcReceiver:
             self._check_tracks(now_ns)
 
     def _check_tracks(self, now_ns: int) -> None:
-        packet_times = [tap.last_packet_ns for tap in self._taps.values() if tap.last_packet_ns is not None]
-        alive = bool(packet_times) and now_ns - max(packet_times) < SILENT_AFTER_NS
+        arrivals_ns = (incoming.tap.last_packet_ns for incoming in self._incoming.values())
+        newest_ns = max((time_ns for time_ns in arrivals_ns if time_ns is not None), default=None)
+        alive = newest_ns is not None and now_ns - newest_ns < SILENT_AFTER_NS
         front_ns = max(track.covered_ns for track in self._tracks.values())
         for track in self._tracks.values():
             track.check(now_ns, front_ns=front_ns, connection_alive=alive)
@@ -204,13 +271,12 @@ class WebRtcReceiver:
         return self._ending
 
     async def _shut_down(self, reason: EndReason) -> None:
-        for tap in self._taps.values():
-            tap.discard_pending()
         if self._peer is not None:
             await close_peer(self._peer)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(incoming.close() for incoming in self._incoming.values()))
         if reason is not EndReason.INTERNAL_ERROR:
             for track in self._tracks.values():
                 track.end()

@@ -1,4 +1,7 @@
-"""Prometheus metrics of one monitor. No label names a call or a participant: personal, and unbounded."""
+"""Prometheus metrics of one monitor. No label names a call or a participant: personal, and unbounded.
+
+What is told of one participant carries its ``seat``: a small number, free again when it has left.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from realtime.ingest.reception import Reception
+from realtime.observe.reception import ReceptionCollector
 
 _LATENCY_BUCKETS_S = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0, 2.0, 5.0)
 _WAIT_BUCKETS_S = (0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -25,6 +31,8 @@ class MonitorMetrics:
         dropped: Items thrown away, by ``stage`` and ``reason``.
         alerts: Stored transitions, by the ``state`` they lead to.
         store_errors: Alerts that could not be stored.
+        deliveries: What became of alerts beyond the WebSocket, by kind of ``destination`` and ``outcome``.
+        deliveries_pending: Stored alerts that the destinations of a kind have yet to get.
         engine_batch: Requests that one run of an engine served, by ``role``.
         engine_wait_s: How long a request waited for its engine, in seconds, by ``role``.
         webrtc: Events on peer connections, by ``event``.
@@ -56,6 +64,18 @@ class MonitorMetrics:
         self.store_errors = Counter(
             "seamwatch_store_errors", "Alerts that could not be stored.", registry=registry
         )
+        self.deliveries = Counter(
+            "seamwatch_alert_deliveries",
+            "What became of alerts beyond the WebSocket.",
+            ["destination", "outcome"],
+            registry=registry,
+        )
+        self.deliveries_pending = Gauge(
+            "seamwatch_alert_deliveries_pending",
+            "Stored alerts that a kind of destination has yet to get.",
+            ["destination"],
+            registry=registry,
+        )
         self.engine_batch = Histogram(
             "seamwatch_engine_batch_requests",
             "Requests that one run of an engine served.",
@@ -73,6 +93,16 @@ class MonitorMetrics:
         self.webrtc = Counter(
             "seamwatch_webrtc_events", "Events on peer connections.", ["event"], registry=registry
         )
+        self._receptions = ReceptionCollector()
+        registry.register(self._receptions)
+
+    def reception(self, seat: int, reception: Reception, picture_px: tuple[int, int] = (0, 0)) -> None:
+        """Take how well a participant's media comes in, and the width and height of its newest picture."""
+        self._receptions.set(seat, reception, picture_px)
+
+    def forget(self, seat: int) -> None:
+        """Stop telling of a seat whose participant has left; one that is not there is ignored."""
+        self._receptions.forget(seat)
 
     def drop(self, stage: str, reason: str, count: int = 1) -> None:
         """Count items that a stage threw away."""

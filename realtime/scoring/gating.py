@@ -14,6 +14,8 @@ NO_FACE = "no_face"
 NO_SPEECH = "no_speech"
 NO_AUDIO = "no_audio"
 NO_VIDEO = "no_video"
+LOW_FRAME_RATE = "low_frame_rate"
+CLOCK_UNSURE = "clock_unsure"
 
 _VIDEO_REASONS = frozenset({str(reason) for reason in FaceReason} | {NO_VIDEO})
 _AUDIO_REASONS = frozenset({str(reason) for reason in GapReason} | {NO_AUDIO})
@@ -44,11 +46,13 @@ def weigh(
     *,
     scoring: ScoringConfig,
     windows: WindowConfig,
+    unfit: tuple[str, ...] = (),
 ) -> Evidence:
     """Weigh one window.
 
     It counts intra-modally when there is an identity, and cross-modally when lips and voice were embedded
-    (the voice at lag zero at least) and face, audio and speech cover enough of its span.
+    (the voice at lag zero at least), face, audio and speech cover enough of its span, and nothing else makes
+    the two unfit for comparison.
 
     Args:
         window: The window.
@@ -57,6 +61,8 @@ def weigh(
         audio: Its voice embeddings, None without a voice.
         scoring: Ratios and speech threshold.
         windows: Window length, hop and lag band.
+        unfit: What makes lips and voice unfit for comparison, whatever the window holds; told in place of
+            what is wrong with the face.
 
     Raises:
         ValueError: If the window is not of the configured length and band.
@@ -73,7 +79,7 @@ def weigh(
     speech_failed = unvoiced or float(speech.mean()) < scoring.min_speech_ratio
 
     face_reasons = _among(window.reasons, _VIDEO_REASONS) or (NO_FACE,)
-    cross_reasons: tuple[str, ...] = face_reasons if face_failed else ()
+    cross_reasons: tuple[str, ...] = unfit or (face_reasons if face_failed else ())
     if audio_failed:
         cross_reasons += (NO_AUDIO, *_among(window.reasons, _AUDIO_REASONS - {NO_AUDIO}))
     elif speech_failed:

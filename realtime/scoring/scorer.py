@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from realtime.config import ScoringConfig, WindowConfig
-from realtime.scoring.gating import NO_FACE, NO_SPEECH, momentary_windows, weigh
+from realtime.scoring.gating import CLOCK_UNSURE, NO_FACE, NO_SPEECH, momentary_windows, weigh
 from realtime.similarity.cross_similarity import CrossSimilarity
-from realtime.similarity.lag import LagTracker
+from realtime.similarity.lag import FOLLOWED_WINDOWS, MAX_UNCERTAINTY_NS, LagTracker
 from realtime.similarity.self_similarity import SelfSimilarity
 from realtime.types import (
     Embedding,
@@ -44,6 +44,11 @@ class Scorer:
     a silence leaves its value as it was and then withdraws it. The status is OK only while both channels
     have one: with only one of them, suspicion is possible but a clean bill is not.
 
+    Tracks that come over a network have no clock in common, only an alignment with some uncertainty, told by
+    ``set_sync_uncertainty``. Their lag has to be found before lips and voice are judged, and anew whenever
+    the alignment may have moved by more than the comparison bears; meanwhile the lips have no margin. What
+    was compared on an earlier alignment no longer counts for the live value.
+
     Args:
         scoring: What counts as evidence, and the thresholds.
         windows: Window length, hop and lag band.
@@ -59,6 +64,8 @@ class Scorer:
         self._newest_index = -1
         self._intra_index: int | None = None
         self._cross_index: int | None = None
+        self._sync_uncertainty_ns: int | None = None
+        self._aligned_from_index = 0
         self._own_past: float | None = None
         self._fresh_margins: dict[str, float | None] = {IDENTITY_CHANGED: None, LIPS_DO_NOT_FIT_VOICE: None}
         self._coverage: deque[tuple[float, float]] = deque(maxlen=scoring.recent_windows)
@@ -70,6 +77,8 @@ class Scorer:
         visual: Embedding | None,
         audio: LagEmbeddings | None,
         degraded: tuple[str, ...] = (),
+        *,
+        unfit: tuple[str, ...] = (),
     ) -> Score:
         """Take the next window and return the running scores after it.
 
@@ -79,6 +88,8 @@ class Scorer:
             visual: Lips embedding, None without lips.
             audio: Voice embeddings over the lag band, None without a voice.
             degraded: Why the measurement is poorer than configured, such as "overload".
+            unfit: Why lips and voice cannot be compared now, such as "low_frame_rate"; the lips then have no
+                margin.
 
         Raises:
             ValueError: If the window is not newer than the last one, or a shape or a norm is wrong.
@@ -87,7 +98,11 @@ class Scorer:
             self._first_index = window.index
         elif window.index <= self._newest_index:
             raise ValueError(f"window {window.index} comes after window {self._newest_index}")
-        evidence = weigh(window, identity, visual, audio, scoring=self._scoring, windows=self._windows)
+        if self._alignment_moves(window.index):
+            unfit = (*unfit, CLOCK_UNSURE)
+        evidence = weigh(
+            window, identity, visual, audio, scoring=self._scoring, windows=self._windows, unfit=unfit
+        )
         self._newest_index = window.index
         self._coverage.append((evidence.face_ratio, evidence.speech_ratio))
         if identity is not None:
@@ -95,7 +110,7 @@ class Scorer:
         if visual is not None and audio is not None and not evidence.cross_reasons:
             self._take_lips_and_voice(visual, audio)
 
-        recent_cross = self._recent_cross()
+        recent_cross = None if unfit or self._lag.searching else self._recent_cross()
         identity_margin = self._identity_margin()
         lips_margin = self._cross_margin(recent_cross)
         margins = [margin for margin in (identity_margin, lips_margin) if margin is not None]
@@ -127,6 +142,24 @@ class Scorer:
             speech_coverage=float(speech_coverage),
         )
 
+    def set_sync_uncertainty(self, uncertainty_ns: int) -> None:
+        """Say what may be left of a misalignment of the two tracks, from now until said otherwise.
+
+        Without any call the tracks share a clock, as in a file, and lag zero is right unless shown otherwise.
+        """
+        before_ns, self._sync_uncertainty_ns = self._sync_uncertainty_ns, uncertainty_ns
+        if before_ns is None or max(before_ns, uncertainty_ns) > MAX_UNCERTAINTY_NS:
+            self.realign()
+
+    def realign(self) -> None:
+        """Say that the tracks lie on another alignment from now on, as over another connection.
+
+        Windows that may hold media of both alignments are not compared.
+        """
+        self._lag.search()
+        if self._newest_index >= 0:
+            self._aligned_from_index = self._newest_index + 1 + momentary_windows(self._windows)
+
     def fresh_margins(self) -> dict[str, float | None]:
         """Return each channel's margin under the reason it stands for, as the alert machine takes it.
 
@@ -139,8 +172,8 @@ class Scorer:
         seams: list[Seam] = []
         if self._intra is not None:
             seams.extend(self._intra.seams(count))
-        if self._cross is not None:
-            seams.extend(self._cross.seams(self._lag.nearest_tick, count))
+        if self._cross is not None and not self._lag.searching:
+            seams.extend(self._cross.seams(self._lag.nearest_tick, count, self._aligned_from_index))
         seams.sort(key=lambda seam: self._margin(seam.kind, seam.value))
         return tuple(seams[:count])
 
@@ -167,8 +200,15 @@ class Scorer:
                 self._scoring.memory_windows, len(visual.vector), self._windows.band_ticks
             )
         self._cross.update(visual, audio)
-        self._lag.update(self._cross.lag_profile(), self._cross.lag_counts)
+        if self._sync_uncertainty_ns is None:
+            self._lag.update(self._cross.lag_profile(), self._cross.lag_counts)
+        else:
+            self._lag.update(*self._cross.recent_profile(FOLLOWED_WINDOWS, self._aligned_from_index))
         self._cross_index = self._newest_index
+
+    def _alignment_moves(self, index: int) -> bool:
+        unsure = self._sync_uncertainty_ns is not None and self._sync_uncertainty_ns > MAX_UNCERTAINTY_NS
+        return unsure or index < self._aligned_from_index
 
     def _is_recent(self, index: int | None) -> bool:
         return index is not None and self._newest_index - index <= self._scoring.max_silence_windows
@@ -189,7 +229,7 @@ class Scorer:
         values = self._cross.newest(
             self._lag.nearest_tick,
             self._scoring.recent_windows,
-            self._cross_index - self._scoring.max_silence_windows,
+            max(self._aligned_from_index, self._cross_index - self._scoring.max_silence_windows),
         )
         if len(values) < max(1, self._scoring.min_cross_windows):
             return None
@@ -231,7 +271,8 @@ class Scorer:
             if intra_missing is not None:
                 yield from intra_missing or (() if warming_up else (NO_FACE,))
             if cross_missing is not None:
-                yield from cross_missing or (() if warming_up else (NO_SPEECH,))
+                otherwise = CLOCK_UNSURE if self._lag.searching else NO_SPEECH
+                yield from cross_missing or (() if warming_up else (otherwise,))
             yield from degraded
 
         status = ScoreStatus.WARMING_UP if warming_up else ScoreStatus.INSUFFICIENT

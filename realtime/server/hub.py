@@ -10,8 +10,8 @@ from realtime.alerts.store import AlertStore
 from realtime.errors import AlertStoreError, CapacityError
 from realtime.observe.metrics import MonitorMetrics
 from realtime.server.records import to_record
-from realtime.server.subscription import Subscription
-from realtime.server.wire import AlertDraft, Matrices, Participant, ScoreUpdate
+from realtime.server.subscription import Offered, Subscription
+from realtime.server.wire import AlertDraft, Call, Matrices, Participant, ReceptionUpdate, ScoreUpdate
 
 CLOSE_GOING_AWAY = 1001
 
@@ -21,14 +21,14 @@ _STAGE = "hub"
 class EventHub:
     """Takes everything the monitor says and gives it to every subscriber that wants it.
 
-    The hub runs on one event loop. It remembers the participants that are there with their newest score and
-    matrices, and nothing of those that left.
+    The hub runs on one event loop. It remembers the calls that have not ended, the participants that are
+    there with their newest score, reception and matrices, and nothing of what is over.
 
     Args:
         store: An open alert store.
         metrics: Counts scores, alerts, subscribers and whatever is dropped.
         max_subscribers: Connections accepted at a time.
-        max_events: Participant events that may wait for one subscriber.
+        max_events: Participant and call events that may wait for one subscriber.
     """
 
     def __init__(
@@ -45,8 +45,11 @@ class EventHub:
         self._max_subscribers = max_subscribers
         self._max_events = max_events
         self._subscriptions: set[Subscription] = set()
+        self._alert_signals: set[asyncio.Event] = set()
+        self._calls: dict[str, Call] = {}
         self._participants: dict[tuple[str, str], Participant] = {}
         self._scores: dict[tuple[str, str], ScoreUpdate] = {}
+        self._receptions: dict[tuple[str, str], ReceptionUpdate] = {}
         self._matrices: dict[tuple[str, str], Matrices] = {}
         self._closed = False
         self._no_subscribers = asyncio.Event()
@@ -57,14 +60,23 @@ class EventHub:
         """Whether any subscriber asked for matrices, which cost something to make."""
         return any(subscription.wants_matrices for subscription in self._subscriptions)
 
+    def publish_call(self, event: Call) -> None:
+        """Tell where the monitor stands with a call; remembered until it has ended."""
+        if event.state == "ended":
+            self._calls.pop(event.call, None)
+        else:
+            self._calls[event.call] = event
+        self._offer(event)
+
     def publish_participant(self, event: Participant) -> None:
-        """Tell that a participant joined or left. Scores count only between the two."""
+        """Tell that a participant joined or left. Scores and receptions count only between the two."""
         key = (event.call, event.participant)
         if event.state == "joined":
             self._participants[key] = event
         else:
             self._participants.pop(key, None)
             self._scores.pop(key, None)
+            self._receptions.pop(key, None)
             self._matrices.pop(key, None)
         self.metrics.participants.set(len(self._participants))
         self._offer(event)
@@ -80,6 +92,15 @@ class EventHub:
             self.metrics.latency_s.observe(score.latency_ms / 1000)
         self._scores[key] = score
         self._offer(score)
+
+    def publish_reception(self, reception: ReceptionUpdate) -> None:
+        """Give the newest reception of a participant to the subscribers."""
+        key = (reception.call, reception.participant)
+        if key not in self._participants:
+            self.metrics.drop(_STAGE, "reception_of_absent_participant")
+            return
+        self._receptions[key] = reception
+        self._offer(reception)
 
     def publish_matrices(self, matrices: Matrices) -> None:
         """Give the newest matrices of a participant to the subscribers that asked for them."""
@@ -113,7 +134,23 @@ class EventHub:
         self.metrics.alerts.labels(state=draft.state).inc()
         for subscription in self._subscriptions:
             subscription.wake()
+        for signal in self._alert_signals:
+            signal.set()
         return seq
+
+    @contextlib.contextmanager
+    def alert_signal(self) -> Iterator[asyncio.Event]:
+        """Follow the store from within the program for the length of a ``with`` block.
+
+        Yields:
+            Set whenever an alert was stored; the reader clears it before it reads the store.
+        """
+        signal = asyncio.Event()
+        self._alert_signals.add(signal)
+        try:
+            yield signal
+        finally:
+            self._alert_signals.discard(signal)
 
     @contextlib.contextmanager
     def subscription(
@@ -140,8 +177,9 @@ class EventHub:
             call=call,
             matrices=matrices,
             after=after if after <= last_seq else 0,
-            events=self._participants.values(),
+            events=[*self._calls.values(), *self._participants.values()],
             scores=self._scores.values(),
+            receptions=self._receptions.values(),
             newest_matrices=self._matrices.values(),
             max_events=self._max_events,
         )
@@ -166,7 +204,7 @@ class EventHub:
             async with asyncio.timeout(timeout_s):
                 await self._no_subscribers.wait()
 
-    def _offer(self, message: Participant | ScoreUpdate | Matrices) -> None:
+    def _offer(self, message: Offered) -> None:
         for subscription in self._subscriptions:
             subscription.offer(message)
 

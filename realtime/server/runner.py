@@ -7,8 +7,9 @@ import contextlib
 import errno
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from typing import Self
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -103,39 +104,64 @@ class MonitorServer:
         await self.stop()
 
 
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
 async def serve(
-    app: Starlette, *, host: str, port: int, on_started: Callable[[str], None] | None = None
+    app: Starlette,
+    *,
+    host: str,
+    port: int,
+    on_started: Callable[[str], None] | None = None,
+    companions: Sequence[Work] = (),
+    followers: Sequence[Work] = (),
+    own_signals: bool = True,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or cancellation. To be called from the main thread.
+    """Serve until SIGINT, SIGTERM, cancellation, or until a companion ends.
 
     Args:
         app: From ``realtime.server.app.create_app``.
         host: Address or name to bind; ``realtime.server.auth.require_token`` judges it.
         port: Port to bind; 0 for a free one.
         on_started: Called with the URL once the port is open.
+        companions: Run beside the open server and cancelled, one after the other, before it closes. What one
+            raises ends the server and comes out again.
+        followers: The same, but cancelled after the server has closed and the monitor's sessions have ended.
+        own_signals: Whether the signals end it, to be called from the main thread; else they are left to the
+            caller, who cancels.
 
     Raises:
         ConfigurationError: The address cannot be bound.
     """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    async with MonitorServer(app, host=host, port=port) as server:
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, stop.set)
-        waiting = {
+    async with AsyncExitStack() as closing:
+        following = [asyncio.create_task(work(), name="follower") for work in followers]
+        closing.push_async_callback(_end, following)
+        server = await closing.enter_async_context(MonitorServer(app, host=host, port=port))
+        waiting = [
             asyncio.create_task(stop.wait(), name="stop-signal"),
             asyncio.create_task(server.ended(), name="server-ended"),
-        }
-        try:
-            if on_started is not None:
-                on_started(server.url)
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+        ]
+        closing.push_async_callback(_end, waiting)
+        for number in _SIGNALS if own_signals else ():
+            loop.add_signal_handler(number, stop.set)
+            closing.callback(loop.remove_signal_handler, number)
+        beside = [asyncio.create_task(work(), name="companion") for work in companions]
+        closing.push_async_callback(_end, beside)
+        if on_started is not None:
+            on_started(server.url)
+        await asyncio.wait([*beside, *following, *waiting], return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel tasks one after the other; then raise what the first of them raised that failed."""
+    for task in tasks:
+        task.cancel()
+        await asyncio.wait([task])
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 class _Uvicorn(uvicorn.Server):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
+from typing import TypeVar
 
 from realtime.alerts.store import AlertStore
 from realtime.observe.metrics import MonitorMetrics
@@ -12,12 +13,20 @@ from realtime.server.records import from_stored
 from realtime.server.wire import (
     CLOSE_TOO_FAR_BEHIND,
     AlertMessage,
+    Call,
     Matrices,
     Participant,
+    ReceptionUpdate,
     ScoreUpdate,
 )
 
-Live = Participant | ScoreUpdate | Matrices | AlertMessage
+Event = Participant | Call
+OfParticipant = Participant | ScoreUpdate | ReceptionUpdate | Matrices
+Offered = Event | ScoreUpdate | ReceptionUpdate | Matrices
+Live = Offered | AlertMessage
+
+_Key = tuple[str, str]
+_Newest = TypeVar("_Newest", ScoreUpdate, ReceptionUpdate, Matrices)
 
 _PAGE = 64
 _STAGE = "subscriber"
@@ -40,10 +49,10 @@ class SubscriptionEnded(Exception):
 class Subscription:
     """What one subscriber has yet to be sent.
 
-    Participant events wait in a bounded queue. Of scores and matrices only the newest per participant waits.
-    Alerts do not wait here at all: they are read from the store, a page at a time, behind ``cursor``. Replay
-    and live delivery are therefore the same path, with neither a gap nor a duplicate where they meet, and a
-    backlog of alerts costs no memory.
+    Participant and call events wait in a bounded queue. Of scores, receptions and matrices only the newest
+    per participant waits. Alerts do not wait here at all: they are read from the store, a page at a time,
+    behind ``cursor``. Replay and live delivery are therefore the same path, with neither a gap nor a
+    duplicate where they meet, and a backlog of alerts costs no memory.
 
     Args:
         store: Where the alerts are.
@@ -51,10 +60,11 @@ class Subscription:
         call: Only this call; None for all.
         matrices: Whether matrices are wanted.
         after: Alerts with a higher number are sent.
-        events: Participant events that tell the present state.
+        events: Participant and call events that tell the present state.
         scores: The newest scores.
+        receptions: The newest receptions.
         newest_matrices: The newest matrices.
-        max_events: Participant events that may wait before the subscriber counts as too far behind.
+        max_events: Events that may wait before the subscriber counts as too far behind.
     """
 
     def __init__(
@@ -65,8 +75,9 @@ class Subscription:
         call: str | None,
         matrices: bool,
         after: int,
-        events: Iterable[Participant] = (),
+        events: Iterable[Event] = (),
         scores: Iterable[ScoreUpdate] = (),
+        receptions: Iterable[ReceptionUpdate] = (),
         newest_matrices: Iterable[Matrices] = (),
         max_events: int = 256,
     ) -> None:
@@ -79,30 +90,29 @@ class Subscription:
         self._max_events = max_events
         self._events = deque(event for event in events if self._wants(event))
         self._scores = {_key(score): score for score in scores if self._wants(score)}
-        self._matrices: dict[tuple[str, str], Matrices] = {}
+        self._receptions = {_key(item): item for item in receptions if self._wants(item)}
+        self._matrices: dict[_Key, Matrices] = {}
         if matrices:
             self._matrices = {_key(item): item for item in newest_matrices if self._wants(item)}
         self._ending: int | None = None
         self._ending_reason = ""
         self._wake = asyncio.Event()
 
-    def offer(self, message: Participant | ScoreUpdate | Matrices) -> None:
+    def offer(self, message: Offered) -> None:
         """Put a message into the outbox, if this subscriber wants it."""
         if not self._wants(message) or self._ending is not None:
             return
         match message:
-            case Participant():
+            case Participant() | Call():
                 self._offer_event(message)
             case ScoreUpdate():
-                if self._scores.pop(_key(message), None) is not None:
-                    self._metrics.drop(_STAGE, "score_replaced")
-                self._scores[_key(message)] = message
+                self._replace(self._scores, message, "score_replaced")
+            case ReceptionUpdate():
+                self._replace(self._receptions, message, "reception_replaced")
             case Matrices():
                 if not self.wants_matrices:
                     return
-                if self._matrices.pop(_key(message), None) is not None:
-                    self._metrics.drop(_STAGE, "matrices_replaced")
-                self._matrices[_key(message)] = message
+                self._replace(self._matrices, message, "matrices_replaced")
         self._wake.set()
 
     def wake(self) -> None:
@@ -116,6 +126,7 @@ class Subscription:
             self._ending_reason = reason
         self._events.clear()
         self._scores.clear()
+        self._receptions.clear()
         self._matrices.clear()
         self._wake.set()
 
@@ -149,16 +160,12 @@ class Subscription:
                     self.cursor = stored.seq
                 if len(page) < _PAGE:
                     self.cursor = max(self.cursor, newest)
-            for key in tuple(self._scores):
-                score = self._scores.pop(key, None)
-                if score is not None:
-                    idle = False
-                    yield score
-            for key in tuple(self._matrices):
-                matrices = self._matrices.pop(key, None)
-                if matrices is not None:
-                    idle = False
-                    yield matrices
+            for waiting in (self._scores, self._receptions, self._matrices):
+                for key in tuple(waiting):
+                    message = waiting.pop(key, None)
+                    if message is not None:
+                        idle = False
+                        yield message
             if idle:
                 await self._wake.wait()
 
@@ -167,9 +174,14 @@ class Subscription:
             self._metrics.drop(_STAGE, "alerts_expired_unread")
             raise SubscriptionEnded(CLOSE_TOO_FAR_BEHIND, self.too_far_behind)
 
-    def _offer_event(self, event: Participant) -> None:
-        if event.state == "left":
-            for waiting in (self._scores, self._matrices):
+    def _replace(self, waiting: dict[_Key, _Newest], message: _Newest, reason: str) -> None:
+        if waiting.pop(_key(message), None) is not None:
+            self._metrics.drop(_STAGE, reason)
+        waiting[_key(message)] = message
+
+    def _offer_event(self, event: Event) -> None:
+        if isinstance(event, Participant) and event.state == "left":
+            for waiting in (self._scores, self._receptions, self._matrices):
                 if waiting.pop(_key(event), None) is not None:
                     self._metrics.drop(_STAGE, "participant_left")
         if len(self._events) >= self._max_events:
@@ -178,9 +190,9 @@ class Subscription:
         else:
             self._events.append(event)
 
-    def _wants(self, message: Participant | ScoreUpdate | Matrices) -> bool:
+    def _wants(self, message: Offered) -> bool:
         return self._call is None or message.call == self._call
 
 
-def _key(message: Participant | ScoreUpdate | Matrices) -> tuple[str, str]:
+def _key(message: OfParticipant) -> _Key:
     return message.call, message.participant

@@ -55,6 +55,15 @@ class Participant(_Message):
     reason: str = ""
 
 
+class Call(_Message):
+    """Where the monitor stands with a call that it joins by itself."""
+
+    type: Literal["call"] = "call"
+    call: str
+    state: Literal["joining", "joined", "reconnecting", "ended"]
+    reason: str = ""
+
+
 class SeamInfo(BaseModel):
     """Two spans that disagree, in seconds of call time."""
 
@@ -110,6 +119,43 @@ class ScoreUpdate(_Message):
     tracks: Tracks = Tracks()
 
 
+class TrackCounters(BaseModel):
+    """One track's reception since its connection began (realtime.ingest.reception.TrackReception)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    packets: int = 0
+    lost: int = 0
+    recovered: int = 0
+    nacks: int = 0
+    key_frame_requests: int = 0
+    frames: int = 0
+    damaged: int = 0
+    freezes: int = 0
+    missing_ms: int = 0
+    dropped: int = 0
+    jitter_ms: float = 0.0
+    rate_hz: float | None = Field(
+        default=None, description="Decoded frames a second since the message before; null in the first one."
+    )
+
+
+class ReceptionUpdate(_Message):
+    """How well a participant's media comes in, about every two seconds; only the newest one waits."""
+
+    type: Literal["reception"] = "reception"
+    call: str
+    participant: str
+    seat: int = Field(description="The participant's number at the monitor, as on /metrics.")
+    audio: TrackCounters | None
+    video: TrackCounters | None
+    width: int = 0
+    height: int = 0
+    sync: Literal["single", "arrival", "reports"]
+    skew_ms: float
+    uncertainty_ms: float
+
+
 class Matrices(_Message):
     """Both similarity matrices of a participant; sent about once a second where `matrices=1` was asked for.
 
@@ -163,6 +209,7 @@ class ErrorMessage(_Message):
 
 
 Message = Annotated[
-    Hello | Participant | ScoreUpdate | Matrices | AlertMessage | ErrorMessage, Field(discriminator="type")
+    Hello | Participant | Call | ScoreUpdate | ReceptionUpdate | Matrices | AlertMessage | ErrorMessage,
+    Field(discriminator="type"),
 ]
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)

@@ -119,6 +119,23 @@ class CrossSimilarity:
         np.divide(self._sums, self._counts, out=means, where=self._counts > 0, casting="same_kind")
         return means
 
+    def recent_profile(self, windows: int, since_index: int) -> tuple[Float32, npt.NDArray[np.int64]]:
+        """Return the mean at every lag over the newest windows, and how many are behind it; O(windows L).
+
+        Args:
+            windows: Look at so many of the newest windows.
+            since_index: Leave out windows with a lower index.
+
+        Returns:
+            float32 and int, both of shape (L,), as ``lag_profile`` and ``lag_counts``.
+        """
+        slots = self._ring.slots()[max(0, self.count - windows) :]
+        wanted = self._by_lag[slots[self._ring.window_indices(slots) >= since_index]].astype(np.float64)
+        counts = np.isfinite(wanted).sum(axis=0, dtype=np.int64)
+        means = np.full(len(counts), np.nan, np.float32)
+        np.divide(np.nansum(wanted, axis=0), counts, out=means, where=counts > 0, casting="same_kind")
+        return means, counts
+
     def newest(self, lag_ticks: int, windows: int, since_index: int) -> Float32:
         """Return the newest similarities at a lag.
 
@@ -149,13 +166,14 @@ class CrossSimilarity:
             worst = lowest, lowest
         return SimilarityMatrix(values=read_only(values), spans=self._ring.spans(), worst=worst)
 
-    def seams(self, lag_ticks: int, count: int) -> tuple[Seam, ...]:
+    def seams(self, lag_ticks: int, count: int, since_index: int = 0) -> tuple[Seam, ...]:
         """Return at most ``count`` windows whose lips and voice agree least at a lag, worst first.
 
-        Windows that overlap a worse one are left out. Span ``a`` is the video, ``b`` the audio compared with
-        it: ``a`` moved by the lag.
+        Windows that overlap a worse one are left out, and so are those with an index below ``since_index``.
+        Span ``a`` is the video, ``b`` the audio compared with it: ``a`` moved by the lag.
         """
         slots = self._ring.slots()
+        slots = slots[self._ring.window_indices(slots) >= since_index]
         values = self._by_lag[slots, self._column(lag_ticks)]
         values[np.isnan(values)] = np.inf
         seams: list[Seam] = []

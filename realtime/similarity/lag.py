@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.timebase import NS_PER_MS, TICK_NS
-from realtime.types import Float32
+from realtime.types import Bool, Float32
 
 #: Speech windows needed before a lag is believed.
 MIN_WINDOWS = 8
@@ -14,6 +14,14 @@ MIN_WINDOWS = 8
 MIN_PROMINENCE = 0.05
 #: Chance alone lifts the best lag of n overlapping windows over the median by about this over sqrt(n).
 CHANCE_PROMINENCE = 0.8
+#: A search that has found no such peak in so many speech windows ends with the best lag there is.
+SEARCH_WINDOWS = 12
+#: Up to here the tracks may be misaligned: any two alignments within it differ by two ticks at most, at which
+#: genuine lips and voice keep four fifths of their similarity.
+MAX_UNCERTAINTY_NS = TICK_NS
+#: Newest speech windows that tell the lag of clocks which drift: at 2 ms a second and speech half the time it
+#: is then two or three ticks behind.
+FOLLOWED_WINDOWS = 96
 #: The first peaks are averaged; from this many on, each moves the lag by one over this.
 SETTLED_UPDATES = 20
 
@@ -22,7 +30,8 @@ class LagTracker:
     """Follows the peak of the lag profile slowly: a changing lag is evidence, not to be tracked away.
 
     The lag is unknown until a peak stands out of the profile by more than chance explains. A maximum at the
-    end of the band is no peak. Once known, the lag is kept while no peak stands out.
+    end of the band is no peak. Once known, the lag is kept while no peak stands out. Tracks that share a
+    clock are compared at lag zero until then; a search says that they do not, or no longer.
 
     Args:
         band_ticks: B; the profile covers lags from -B to B ticks.
@@ -32,6 +41,7 @@ class LagTracker:
         self._band_ticks = band_ticks
         self._lag_ticks: float | None = None
         self._peaks = 0
+        self._searching = False
 
     @property
     def lag_ms(self) -> float | None:
@@ -42,6 +52,20 @@ class LagTracker:
     def nearest_tick(self) -> int:
         """The tracked lag as a whole number of ticks in [-B, B]; 0 until it is known."""
         return 0 if self._lag_ticks is None else round(self._lag_ticks)
+
+    @property
+    def searching(self) -> bool:
+        """Whether no lag, not even zero, may be taken for the right one."""
+        return self._searching
+
+    def search(self) -> None:
+        """Forget the lag, and take none for the right one until a peak stands out or ``SEARCH_WINDOWS`` came.
+
+        The profiles from now on must leave out the windows from before.
+        """
+        self._lag_ticks = None
+        self._peaks = 0
+        self._searching = True
 
     def update(self, profile: Float32, counts: npt.NDArray[np.int64]) -> None:
         """Take the newest profile.
@@ -58,8 +82,11 @@ class LagTracker:
         if profile.shape != (lags,) or counts.shape != (lags,):
             raise ValueError(f"expected {lags} lags, got {profile.shape} means and {counts.shape} counts")
         peak = _peak_index(profile.astype(np.float64), counts)
+        if peak is None and self._searching and counts.max() >= SEARCH_WINDOWS:
+            peak = float(np.argmax(np.where(_usable(profile, counts), profile, -np.inf)))
         if peak is None:
             return
+        self._searching = False
         lag_ticks = peak - self._band_ticks
         self._peaks = min(self._peaks + 1, SETTLED_UPDATES)
         previous = lag_ticks if self._lag_ticks is None else self._lag_ticks
@@ -67,7 +94,7 @@ class LagTracker:
 
 
 def _peak_index(profile: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> float | None:
-    usable = np.isfinite(profile) & (2 * counts >= counts.max())
+    usable = _usable(profile, counts)
     if counts.max() < MIN_WINDOWS or 2 * np.count_nonzero(usable) <= len(profile):
         return None
     best = int(np.argmax(np.where(usable, profile, -np.inf)))
@@ -79,3 +106,7 @@ def _peak_index(profile: npt.NDArray[np.float64], counts: npt.NDArray[np.int64])
     before, top, after = (float(value) for value in profile[best - 1 : best + 2])
     curvature = before - 2.0 * top + after
     return best + (0.5 * (before - after) / curvature if curvature < 0.0 else 0.0)
+
+
+def _usable(profile: npt.NDArray[np.floating], counts: npt.NDArray[np.int64]) -> Bool:
+    return np.asarray(np.isfinite(profile) & (2 * counts >= counts.max()), np.bool_)

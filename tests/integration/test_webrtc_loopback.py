@@ -1,10 +1,7 @@
 """A real aiortc publisher and the receiver in one process, over UDP on this machine."""
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aioice.ice
@@ -17,105 +14,14 @@ from clients.publisher.packets import EncodedClip
 from clients.publisher.peer import PublisherPeer
 from clients.publisher.prepare import prepare_clip
 from realtime.errors import SignallingError
-from realtime.ingest.sink import EndReason, PendingPicture, TrackState
+from realtime.ingest.sink import EndReason, TrackState
 from realtime.ingest.webrtc import WebRtcReceiver
-from realtime.timebase import NS_PER_S, SAMPLE_RATE_HZ, TICK_NS, sample_at, sample_time_ns
-from realtime.types import AudioFrame, GapReason, MediaGap, TrackKind
+from realtime.timebase import NS_PER_S, TICK_NS
+from realtime.types import AudioFrame, GapReason
+from tests.support.loopback import PATIENCE_S, Recorder, call, nothing_left
 from tests.support.media import write_clip
 
 MS = 1_000_000
-PATIENCE_S = 20.0
-
-
-class Recorder:
-    """A sink that checks that every track tiles the timeline, and keeps what it needs."""
-
-    def __init__(self) -> None:
-        self.audio: list[AudioFrame] = []
-        self.pictures: list[tuple[int, float, tuple[int, int]]] = []
-        self.gaps: list[MediaGap] = []
-        self.states: list[tuple[TrackKind, TrackState]] = []
-        self.covered: dict[TrackKind, int] = {"audio": 0, "video": 0}
-        self.arrivals: list[int] = []
-        self.ends: list[EndReason] = []
-        self.changed = asyncio.Event()
-
-    def _cover(self, kind: TrackKind, start_ns: int, end_ns: int) -> None:
-        assert start_ns == self.covered[kind]
-        assert end_ns > start_ns
-        self.covered[kind] = end_ns
-        self.changed.set()
-
-    def on_audio(self, frame: AudioFrame) -> None:
-        end_ns = sample_time_ns(sample_at(frame.start_ns) + len(frame.samples))
-        self._cover("audio", frame.start_ns, end_ns)
-        self.audio.append(frame)
-
-    def on_picture(self, picture: PendingPicture) -> None:
-        self._cover("video", picture.tick * TICK_NS, (picture.tick + 1) * TICK_NS)
-        image = picture.convert()
-        self.pictures.append((picture.tick, float(image.mean()), image.shape[:2]))
-        assert picture.arrival_ns is not None
-        self.arrivals.append(picture.arrival_ns)
-
-    def on_gap(self, gap: MediaGap) -> None:
-        self._cover(gap.track, gap.span.start_ns, gap.span.end_ns)
-        self.gaps.append(gap)
-
-    def on_track(self, kind: TrackKind, state: TrackState) -> None:
-        self.states.append((kind, state))
-        self.changed.set()
-
-    def on_end(self, reason: EndReason) -> None:
-        self.ends.append(reason)
-        self.changed.set()
-
-    async def until(self, condition: Callable[["Recorder"], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition(self):
-                self.changed.clear()
-                await self.changed.wait()
-
-    def flash_ticks(self) -> list[int]:
-        bright = {tick: mean > 150 for tick, mean, _ in self.pictures}
-        return [tick for tick in bright if bright[tick] and bright.get(tick - 1) is False]
-
-    def beeps_ns(self) -> list[int]:
-        onsets: list[int] = []
-        for frame in self.audio:
-            for sample in np.flatnonzero(np.abs(frame.samples) > 0.25):
-                time_ns = frame.start_ns + int(sample) * NS_PER_S // SAMPLE_RATE_HZ
-                if not onsets or time_ns - onsets[-1] > NS_PER_S // 2:
-                    onsets.append(time_ns)
-        return onsets
-
-
-@asynccontextmanager
-async def call(
-    path: Path, *, loop: bool = False
-) -> AsyncIterator[tuple[Recorder, PublisherPeer, WebRtcReceiver]]:
-    """Connect a publisher of a file with a receiver; leaving ends both and leaves nothing running."""
-    sink = Recorder()
-    receiver = WebRtcReceiver(sink, clock_ns=time.monotonic_ns)
-    clip = await EncodedClip.open(path, loop=loop)
-    peer = PublisherPeer(clip)
-    try:
-        await peer.accept_answer(await receiver.accept(await peer.offer()))
-        yield sink, peer, receiver
-    finally:
-        await receiver.close()
-        await peer.close()
-        await clip.aclose()
-    await nothing_left()
-
-
-async def nothing_left() -> None:
-    """Let callbacks that are already due run, then require that no task and no media thread is left."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    threads = [thread.name for thread in threading.enumerate()]
-    assert not [name for name in threads if name.endswith("-decoder") or name.startswith("clip")]
 
 
 @pytest.fixture
@@ -130,7 +36,7 @@ async def test_flash_and_beep_stay_together_on_the_call_timeline(
     async with call(clip) as (sink, peer, receiver):
         report = await peer.wait()
         await sink.until(lambda s: min(s.covered.values()) > 3.3 * NS_PER_S)
-        stats = receiver.stats()
+        reception = receiver.reception()
     assert report.video_packets == 120
     assert report.audio_packets == pytest.approx(200, abs=1)
     assert sink.ends in ([EndReason.CLOSED], [EndReason.PEER_LEFT])
@@ -142,8 +48,11 @@ async def test_flash_and_beep_stay_together_on_the_call_timeline(
     assert len(ticks) >= 80
     assert {shape for _, _, shape in sink.pictures} == {(120, 160)}
     assert sink.arrivals == sorted(sink.arrivals)
-    assert stats["video_frames"] >= 100
-    assert stats["audio_dropped"] == stats["video_dropped"] == 0
+    assert reception.video is not None
+    assert reception.audio is not None
+    assert reception.video.frames >= 100
+    assert reception.audio.dropped == reception.video.dropped == 0
+    assert reception.audio.lost == reception.video.lost == reception.video.damaged == 0
 
     pairs = []
     for tick in sink.flash_ticks():
@@ -265,7 +174,9 @@ async def test_a_machine_with_only_a_loopback_connects(clip: Path, monkeypatch: 
     async with call(clip) as (sink, peer, receiver):
         assert "127.0.0.1" in candidate_addresses(peer)
         await sink.until(lambda s: min(s.covered.values()) > NS_PER_S // 4)
-        assert receiver.stats()["video_frames"] > 0
+        video = receiver.reception().video
+        assert video is not None
+        assert video.frames > 0
 
 
 def candidate_addresses(peer: PublisherPeer) -> set[str]:

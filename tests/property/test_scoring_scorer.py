@@ -39,6 +39,7 @@ moves = st.lists(
         ratios,
         ratios,
         st.integers(0, 2**32),
+        st.sampled_from([None, None, None, 0, TICK_NS, TICK_NS + 1]),
     ),
     min_size=1,
     max_size=40,
@@ -95,8 +96,12 @@ def test_every_update_agrees_with_the_whole_history(moves, memory, recent, max_s
     )
     scorer, naive = Scorer(scoring, SMALL), NaiveScorer(scoring, SMALL)
     index = 0
-    for step, has, faces, audio, speech, seed in moves:
+    networked = False
+    for step, has, faces, audio, speech, seed, uncertainty_ns in moves:
         index += step
+        if uncertainty_ns is not None:
+            scorer.set_sync_uncertainty(uncertainty_ns)
+            networked = True
         rng = np.random.default_rng(seed)
         identity, lips, voice = match(index, rng, fit=rng.uniform(-1, 1), face=int(rng.integers(3)))
         valid = rng.random(LAGS) > 0.2
@@ -110,8 +115,10 @@ def test_every_update_agrees_with_the_whole_history(moves, memory, recent, max_s
         )
         score = scorer.update(*entry)
         naive.history.append(entry)
+        naive.uncertainties_ns.append(uncertainty_ns)
 
-        lag = 0 if score.lag_ms is None else round(score.lag_ms * 1e6 / TICK_NS)
+        unknown = None if networked else 0
+        lag = unknown if score.lag_ms is None else round(score.lag_ms * 1e6 / TICK_NS)
         expected = naive.expect(lag)
         for name in FIELDS:
             value = getattr(score, name)
@@ -128,6 +135,8 @@ def test_every_update_agrees_with_the_whole_history(moves, memory, recent, max_s
             assert fresh[IDENTITY_CHANGED] == pytest.approx(expected["identity_margin"], abs=TOLERANCE * 2)
         else:
             assert fresh[IDENTITY_CHANGED] is None
+        if entry[2] is None or entry[3] is None or not live[1]:
+            assert fresh[LIPS_DO_NOT_FIT_VOICE] is None
         assert score.time_ns == media.span.end_ns
 
 
@@ -268,6 +277,21 @@ def test_the_live_value_uses_the_tracked_lag():
     assert abs(score.cross) < 0.3
     seam = next(seam for seam in scorer.seams(50) if seam.kind is Modality.CROSS)
     assert seam.b.start_ns - seam.a.start_ns == 2 * TICK_NS
+
+
+def test_what_cannot_show_lips_is_judged_by_identity_alone_and_never_ok():
+    scorer = Scorer(ScoringConfig(max_silence_windows=10), SMALL)
+    feed(scorer, range(30))
+    rng = np.random.default_rng(0)
+    for index in range(30, 60):
+        face = 0 if index < 45 else 1
+        score = scorer.update(window(index, SMALL), *match(index, rng, face=face), unfit=("low_frame_rate",))
+        assert score.status is ScoreStatus.INSUFFICIENT
+        assert score.reasons == ("low_frame_rate",)
+        assert score.recent_cross is None
+        assert scorer.fresh_margins()[LIPS_DO_NOT_FIT_VOICE] is None
+    assert scorer.fresh_margins()[IDENTITY_CHANGED] == score.margin < 0
+    assert score.cross_windows == 30
 
 
 def test_overload_is_degraded_not_ok():

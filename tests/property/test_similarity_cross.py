@@ -84,20 +84,37 @@ def test_every_update_agrees_with_the_naive_sums(moves, capacity, band, recent):
         np.testing.assert_allclose(
             ring.newest(0, recent, since), [value for value in wanted if np.isfinite(value)], atol=ROUNDING
         )
+        rows = table[[held.window_index >= since for held, _ in naive.held]][-recent:]
+        means, counts = ring.recent_profile(recent, since)
+        np.testing.assert_array_equal(counts, np.isfinite(rows).sum(axis=0))
+        for column in range(2 * band + 1):
+            present = rows[np.isfinite(rows[:, column]), column]
+            expected = (
+                pytest.approx(present.mean(), abs=ROUNDING)
+                if present.size
+                else pytest.approx(math.nan, nan_ok=True)
+            )
+            assert means[column] == expected
 
 
 @settings(deadline=None)
-@given(moves=steps, capacity=st.integers(1, 20), lag=st.integers(-3, 3), count=st.integers(0, 5))
-def test_seams_are_the_worst_windows_at_the_lag(moves, capacity, lag, count):
+@given(
+    moves=steps,
+    capacity=st.integers(1, 20),
+    lag=st.integers(-3, 3),
+    count=st.integers(0, 5),
+    since=st.integers(0, 40),
+)
+def test_seams_are_the_worst_windows_at_the_lag(moves, capacity, lag, count, since):
     ring = CrossSimilarity(capacity, DIMENSION, 3)
     naive = NaiveCross(capacity, 3)
     for visual, audio in call_of(moves, 3):
         ring.update(visual, audio)
         naive.seen.append((visual, audio))
-    seams = ring.seams(lag, count)
+    seams = ring.seams(lag, count, since)
     assert all(seam.kind is Modality.CROSS for seam in seams)
     assert all(seam.b.start_ns - seam.a.start_ns == lag * TICK_NS for seam in seams)
-    expected = naive.worst(lag, count)
+    expected = naive.worst(lag, count, since)
     assert [seam.value for seam in seams] == pytest.approx([v for _, _, v in expected], abs=ROUNDING)
     assert [seam.a for seam in seams] == [a for a, _, _ in expected]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.similarity.lag import MIN_WINDOWS, SETTLED_UPDATES, LagTracker
+from realtime.similarity.lag import MIN_WINDOWS, SEARCH_WINDOWS, SETTLED_UPDATES, LagTracker
 
 BAND = 7
 LAGS = np.arange(-BAND, BAND + 1)
@@ -87,6 +87,44 @@ def test_a_settled_lag_moves_slowly_and_is_kept_without_a_peak():
     for _ in range(8 * SETTLED_UPDATES):
         tracker.update(bump(5.0), counts(100))
     assert tracker.nearest_tick == 5
+
+
+@settings(deadline=None)
+@given(lag=st.floats(-5.5, 5.5), before=st.integers(-5, 5))
+def test_a_search_forgets_the_lag_and_ends_with_a_peak(lag, before):
+    tracker = LagTracker(BAND)
+    assert not tracker.searching
+    for _ in range(SETTLED_UPDATES):
+        tracker.update(bump(before), counts(100))
+    tracker.search()
+    assert tracker.searching
+    assert tracker.lag_ms is None
+    tracker.update(np.zeros(15, np.float32), counts(SEARCH_WINDOWS - 1))
+    assert tracker.searching
+    tracker.update(bump(lag, 0.9), counts(SEARCH_WINDOWS - 1))
+    assert not tracker.searching
+    assert tracker.lag_ms == pytest.approx(lag * 40.0, abs=4.0)
+
+
+@settings(deadline=None)
+@given(values=st.lists(st.floats(-0.0625, 0.0625, width=32), min_size=15, max_size=15))
+def test_a_search_without_a_peak_ends_with_the_best_lag_there_is(values):
+    tracker = LagTracker(BAND)
+    tracker.search()
+    profile = np.array(values, np.float32)
+    tracker.update(profile, counts(SEARCH_WINDOWS))
+    assert not tracker.searching
+    assert profile[tracker.nearest_tick + BAND] == profile.max()
+
+
+def test_a_search_ends_with_no_lag_of_which_little_is_known():
+    profile, windows = np.zeros(15, np.float32), counts(SEARCH_WINDOWS)
+    profile[3] = 0.01
+    profile[[0, 1, 12]], windows[[0, 1]], profile[12] = 0.99, 2, np.nan
+    tracker = LagTracker(BAND)
+    tracker.search()
+    tracker.update(profile, windows)
+    assert tracker.nearest_tick == 3 - BAND
 
 
 def test_the_wrong_number_of_lags_is_refused():

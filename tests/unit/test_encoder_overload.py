@@ -162,9 +162,12 @@ async def test_a_participant_that_the_engines_could_not_keep_up_with_is_refused(
     assert metrics.registry.get_sample_value("seamwatch_queue_depth", {"stage": "engine_requests"}) == 3
     monitor._require_room()
     seat = SimpleNamespace(
-        call="c", participant="ann", session=SimpleNamespace(pictures_waiting=0, audio_waiting_s=0)
+        call="c",
+            participant="ann",
+            is_present=True,
+            session=SimpleNamespace(pictures_waiting=0, audio_waiting_s=0),
     )
-    monitor._seats.update({str(index): seat for index in range(4)})
+    monitor._seats.update({("c", str(index)): seat for index in range(4)})
     with pytest.raises(CapacityError, match="4 participants keep the engines' share of cpu busy") as refusal:
         await monitor.publish("c", "bob", "v=0")
     assert "engines build" in refusal.value.fix

@@ -19,7 +19,7 @@ from engines.spec import Role
 from realtime.config import FaceConfig, MonitorConfig, WindowConfig
 from realtime.encoders.scheduler import MAX_BATCH
 from realtime.encoders.suite import load_encoders
-from realtime.encoders.workload import live_load
+from realtime.encoders.workload import RoleLoad, live_load
 from realtime.errors import ConfigurationError
 from realtime.timebase import FRAME_RATE_HZ
 from tests.support.engine_builds import (
@@ -243,9 +243,14 @@ def test_the_load_follows_the_settings():
     assert load[Role.AUDIO].inputs["speech"].shape[1] == 2 * 26
 
 
-@pytest.mark.parametrize("runs_per_s", [2.5, 5.0, 31.25, 25.0])
-def test_the_bench_plays_every_run_of_a_call(runs_per_s):
+@pytest.mark.parametrize(
+    ("runs_per_s", "together"), [(2.5, 1.0), (5.0, 1.0), (31.25, 1.0), (25.0, 1.0), (31.25, 12.5)]
+)
+def test_the_bench_plays_every_run_of_a_call(runs_per_s, together):
     seconds = 8
-    runs = [due(runs_per_s, tick) for tick in range(seconds * FRAME_RATE_HZ)]
+    load = RoleLoad(runs_per_s=runs_per_s, together=together, inputs={})
+    runs = [due(load, tick) for tick in range(seconds * FRAME_RATE_HZ)]
     assert sum(runs) == runs_per_s * seconds
-    assert max(runs) - min(runs) <= 1
+    played = [count for count in runs if count]
+    assert max(played) - min(played) <= 1
+    assert len(played) == min(len(runs), runs_per_s * seconds / together)

@@ -3,6 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from realtime.ingest.grid import HOLD_NS
 from realtime.ingest.live import FIRST_FRAME_MARGIN_NS, LATE_MARGIN_NS, SILENT_AFTER_NS, LiveTrack
 from realtime.ingest.sink import EndReason, PendingPicture, TrackState
 from realtime.ingest.sync import CallClock, TrackClock
@@ -211,3 +212,43 @@ def test_an_ended_track_is_covered_as_ended() -> None:
     call.play(3 * S, silent=("video",))
     assert [reason for _, _, reason in call.gaps("video")] == [GapReason.ENDED]
     assert call.sink.states.count(("video", TrackState.ENDED)) == 1
+
+
+def test_a_single_lost_block_of_audio_is_a_gap_of_its_own() -> None:
+    call = Call()
+    call.play(2 * S)
+    call.play(2 * S + 20 * MS, silent=("audio",))
+    call.play(4 * S)
+    call.play(4 * S + 20 * MS, silent=("audio",))
+    call.play(5 * S)
+    gaps = [gap for gap in call.sink.gaps if gap.track == "audio"]
+    assert [gap.reason for gap in gaps] == [GapReason.LOSS] * 2
+    assert [gap.span.duration_ns / MS for gap in gaps] == pytest.approx([20, 20], abs=1)
+    assert [gap.span.start_ns / MS for gap in gaps] == pytest.approx([2000, 4000], abs=1)
+    assert call.tracks["audio"].lost_ns == pytest.approx(40 * MS, abs=2 * MS)
+    assert call.tracks["audio"].late == 0
+
+
+@pytest.mark.parametrize("shift_ms", [-7, 7])
+def test_jitter_of_the_timestamps_is_no_gap(shift_ms: int) -> None:
+    call = Call()
+    for index in range(100):
+        call.now_ns = 100 * S + index * 20 * MS
+        call.frame("audio", index * 20 * MS + (shift_ms * MS if index % 2 else 0))
+    assert call.sink.gaps == []
+    assert call.tracks["audio"].late == 0
+
+
+def test_a_freeze_is_held_only_so_long_and_then_a_gap() -> None:
+    call = Call()
+    call.play(2 * S)
+    call.play(2 * S + 400 * MS, undecodable=("video",))
+    call.play(4 * S)
+    ((start_ms, end_ms, reason),) = call.gaps("video")
+    assert reason is GapReason.LOSS
+    assert start_ms == pytest.approx(2000 + HOLD_NS / MS, abs=41)
+    assert end_ms == pytest.approx(2400, abs=41)
+    assert call.tracks["video"].lost_ns == pytest.approx(200 * MS, abs=41 * MS)
+    ticks = [picture.tick for picture in call.sink.pictures]
+    held = [tick for tick in ticks if 2000 <= tick * 40 < 2400]
+    assert len(held) <= HOLD_NS // TICK_NS + 1

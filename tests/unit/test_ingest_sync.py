@@ -172,6 +172,46 @@ def test_stale_empty_and_repeated_reports_are_ignored() -> None:
     assert track.ignored_reports == 4
 
 
+@pytest.mark.parametrize("silence_ns", [2 * S, 30 * S])
+def test_reports_of_a_track_that_sends_nothing_are_ignored(silence_ns: int) -> None:
+    sender = Sender()
+    times = list(sender.play(6))
+    track = sender.tracks["video"]
+    offset_ns, ignored = track.report_offset_ns, track.ignored_reports
+    stuck = sender.rtp("video", times[-1][1])
+    for passed_ns in range(2 * S, silence_ns + 1, S):
+        track.on_report(NTP_BASE + 6 * S + passed_ns, stuck, 6 * S + passed_ns)
+    assert track.report_offset_ns == offset_ns
+    assert track.ignored_reports - ignored == silence_ns // S - 1
+    list(sender.play(6, start_ns=6 * S + silence_ns, kinds=("audio",)))
+    again = list(sender.play(6, start_ns=12 * S + silence_ns))
+    assert misalignment_ns(again) <= 5 * MS
+
+
+def test_reports_that_are_written_from_relay_time_are_averaged_out() -> None:
+    """As from Janus: mostly within a few ms, some far off, at the same rate on both tracks."""
+    sender = Sender(first_report_ns=10**15)
+    noise = random.Random(3)
+    times = []
+    for second in range(20):
+        times += list(sender.play(1, start_ns=second * S))
+        for kind, track in sender.tracks.items():
+            late_ns = int(noise.expovariate(1 / (12 * MS)))
+            capture_ns = (second + 1) * S - 40 * MS
+            track.on_report(NTP_BASE + capture_ns + late_ns, sender.rtp(kind, capture_ns), (second + 1) * S)
+    assert_ordered(times)
+    assert misalignment_ns(times) <= 15 * MS
+    assert sender.clock.state().source == "reports"
+
+
+def test_the_skew_tells_by_how_much_reports_and_arrivals_disagree() -> None:
+    sender = Sender(delay_ns={"audio": 130 * MS, "video": 30 * MS}, first_report_ns=3 * S)
+    list(sender.play(2))
+    assert sender.clock.state().skew_ns == 0
+    list(sender.play(8, start_ns=2 * S))
+    assert sender.clock.state().skew_ns == pytest.approx(100 * MS, abs=3 * MS)
+
+
 def test_a_restart_of_the_timestamps_goes_on_where_the_clock_is() -> None:
     sender = Sender()
     times = list(sender.play(5))

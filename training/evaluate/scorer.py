@@ -10,6 +10,7 @@ import numpy as np
 
 from engines.checkpoint import DEFAULT_CHECKPOINT
 from realtime.config import MonitorConfig
+from realtime.encoders.speech import SpeechDetector
 from realtime.encoders.suite import EncoderSuite, load_encoders
 from realtime.errors import MediaError
 from realtime.scan import ScanResult, scan_file
@@ -92,7 +93,7 @@ class FileScorer:
         settings = self._settings
         start_ns = 0
         if settings.trim:
-            start_ns = speech_onset_ns(path, self._encoders.speech_detector()) or 0
+            start_ns = speech_onset_ns(path, SpeechDetector(self._encoders.engines.vad)) or 0
         if settings.quality == "as-is" and start_ns == 0:
             return path
         folder = settings.cache_folder / "variants"

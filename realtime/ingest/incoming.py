@@ -1,0 +1,95 @@
+"""One track on its way from RTP packets to the participant's timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiortc import RTCRtpReceiver
+
+from realtime.ingest.aiortc_tap import CLOCK_RATES_HZ, ReceiverTap
+from realtime.ingest.decoder import TrackDecoder
+from realtime.ingest.live import LiveTrack
+from realtime.ingest.reception import TrackReception
+from realtime.ingest.sink import MediaSink
+from realtime.ingest.sync import CallClock, TrackClock
+from realtime.timebase import NS_PER_MS
+from realtime.types import TrackKind
+
+OPUS_LOOKAHEAD_NS = 6_500_000
+
+
+class IncomingTrack:
+    """Packets, decoder and timeline of one track.
+
+    Args:
+        kind: The track's kind.
+        receiver: Has its final transport and has not started.
+        call_clock: Both tracks' clock.
+        sink: Receives the media.
+        clock_ns: Monotonic clock.
+        on_due: Called when the tap's ``on_timer`` is due earlier than before.
+
+    Attributes:
+        tap: The packets.
+        live: The place on the timeline.
+    """
+
+    def __init__(
+        self,
+        kind: TrackKind,
+        receiver: RTCRtpReceiver,
+        *,
+        call_clock: CallClock,
+        sink: MediaSink,
+        clock_ns: Callable[[], int],
+        on_due: Callable[[], None],
+    ) -> None:
+        clock = TrackClock(
+            clock_hz=CLOCK_RATES_HZ[kind], codec_delay_ns=OPUS_LOOKAHEAD_NS if kind == "audio" else 0
+        )
+        call_clock.add_track(kind, clock)
+        self._clock_ns = clock_ns
+        self._decoder = TrackDecoder(kind, on_damage=self._on_damage)
+        self.tap = ReceiverTap(
+            receiver,
+            kind=kind,
+            observer=clock,
+            clock_ns=clock_ns,
+            on_frame=self._decoder.put,
+            on_end=self._decoder.end,
+            on_due=on_due,
+        )
+        self.live = LiveTrack(kind, clock=call_clock, sink=sink, packets=self.tap)
+
+    async def run(self) -> None:
+        """Place decoded frames on the timeline until the track ends."""
+        self._decoder.start()
+        while frames := await self._decoder.take():
+            now_ns = self._clock_ns()
+            for frame in frames:
+                self.live.on_frame(frame, now_ns)
+        self.live.end()
+
+    async def close(self) -> None:
+        """Stop decoding and wait until that has ended. Idempotent."""
+        await self._decoder.close()
+
+    def reception(self) -> TrackReception:
+        """Return how well the track comes in."""
+        counters, statistics = self.tap.track.counters, self.tap.track.statistics
+        return TrackReception(
+            packets=counters.packets,
+            lost=counters.lost,
+            recovered=counters.recovered,
+            nacks=counters.nacks,
+            key_frame_requests=counters.key_frame_requests,
+            frames=self.live.frames,
+            damaged=counters.damaged + self._decoder.damaged,
+            freezes=counters.freezes,
+            missing_ms=self.live.lost_ns // NS_PER_MS,
+            dropped=self._decoder.dropped,
+            jitter_ms=0.0 if statistics is None else round(statistics.jitter_ms, 2),
+        )
+
+    def _on_damage(self) -> None:
+        self.tap.require_key_frame()
