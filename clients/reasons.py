@@ -53,6 +53,15 @@ REASONS: MappingProxyType[str, Reason] = MappingProxyType(
         "overload": Reason(
             "the computer is too busy", "This computer was too busy to look at every picture."
         ),
+        "low_frame_rate": Reason(
+            "identity only, too few pictures",
+            "Too few pictures come in a second to compare the lips with the voice; only the face is watched.",
+        ),
+        "clock_unsure": Reason(
+            "sound and picture not aligned yet",
+            "It is not certain yet which sound belongs to which picture, so the lips were not compared with "
+            "the voice.",
+        ),
         "no_picture": Reason("pictures are missing", "The picture was missing for a while."),
         "muted": Reason("muted", "The microphone or the camera was switched off."),
         "loss": Reason("lost on the network", "Parts of the call were lost on the network."),

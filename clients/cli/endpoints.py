@@ -1,15 +1,12 @@
-"""Addresses of a monitor, and names that fit into them."""
+"""Addresses of a monitor."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from realtime.errors import ConfigurationError
 
-NAME_LENGTH = 48
 _SCHEMES = {"http": ("http", "ws"), "ws": ("http", "ws"), "https": ("https", "wss"), "wss": ("https", "wss")}
 
 
@@ -56,22 +53,3 @@ def endpoints(address: str) -> Endpoints:
         http=urlunsplit((http, parts.netloc, path, "", "")),
         alerts=urlunsplit((ws, parts.netloc, f"{path}/alerts", "", "")),
     )
-
-
-def safe_name(text: str) -> str:
-    """Return a name of letters, digits, dots, dashes and underscores that starts with a letter or digit."""
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:NAME_LENGTH].rstrip("-._")
-    return cleaned or "participant"
-
-
-def safe_unique_names(texts: Iterable[str]) -> list[str]:
-    """Return one safe name a text; a name that is taken already gets a number."""
-    names: list[str] = []
-    for text in texts:
-        name = base = safe_name(text)
-        number = 1
-        while name in names:
-            number += 1
-            name = f"{base}-{number}"
-        names.append(name)
-    return names

@@ -8,7 +8,15 @@ from rich.text import Text
 from clients.printable import printable
 from clients.reasons import in_words
 from clients.wording import VERDICT_STYLES, clock, number, seam_sentence
-from realtime.server.wire import AlertMessage, ErrorMessage, Message, Participant, ScoreUpdate, SeamInfo
+from realtime.server.wire import (
+    AlertMessage,
+    Call,
+    ErrorMessage,
+    Message,
+    Participant,
+    ScoreUpdate,
+    SeamInfo,
+)
 from realtime.types import Modality, Seam, TimeSpan
 
 STATE_STYLES = {"clear": "green", "suspicious": "yellow", "alert": "bold red"}
@@ -59,6 +67,9 @@ def message_line(message: Message) -> Text | None:
     if isinstance(message, Participant):
         reason = printable(f": {message.reason}" if message.reason else "")
         return Text(f"{printable(message.call)}/{printable(message.participant)} {message.state}{reason}")
+    if isinstance(message, Call):
+        reason = printable(f": {message.reason}" if message.reason else "")
+        return Text(f"{printable(message.call)} {message.state}{reason}")
     if isinstance(message, ErrorMessage):
         return Text(f"{printable(message.message)} {printable(message.fix)}", style="red")
     return None

@@ -21,9 +21,11 @@ BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "scan": ("clients.cli.scan", "scan", "Judge recorded files."),
+    "join": ("clients.cli.join", "join", "Join a call and watch everybody in it."),
     "serve": ("clients.cli.serve", "serve", "Run the monitor that live calls are sent to."),
     "stream": ("clients.cli.stream", "stream", "Send files to a monitor as a live call."),
     "watch": ("clients.cli.watch", "watch", "Print a monitor's alerts as they come."),
+    "webhook": ("clients.cli.webhook", "webhook", "Send alerts to other programs, signed, and receive them."),
     "demo": ("clients.cli.demo", "demo", "Run the monitor and stream a demo call into it."),
     "models": ("clients.cli.models", "models", "List, fetch and verify the models."),
     "engines": ("clients.cli.engines", "engines", "Build engines for this host, and prove them."),

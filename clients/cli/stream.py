@@ -19,8 +19,9 @@ from clients.cli.broadcast import (
     report_faults,
 )
 from clients.cli.call_view import json_view, table_view
-from clients.cli.endpoints import Endpoints, endpoints, safe_unique_names
+from clients.cli.endpoints import Endpoints, endpoints
 from clients.cli.examples import examples
+from clients.names import safe_unique_names
 from realtime.errors import ConfigurationError
 from realtime.server.ports import NAME_RULE, is_name
 

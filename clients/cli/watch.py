@@ -47,7 +47,9 @@ async def _watch(
 @click.option(
     "--after", type=click.IntRange(min=0), help="Also show stored alerts after this number; 0: all."
 )
-@click.option("--scores", is_flag=True, help="Also show running scores, and who joins and leaves.")
+@click.option(
+    "--scores", is_flag=True, help="Also show running scores, who joins and leaves, and the state of calls."
+)
 @click.option("--token", envvar="SEAMWATCH_TOKEN", help="The monitor's token.  [env: SEAMWATCH_TOKEN]")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the messages as they are, one JSON object a line."

@@ -10,7 +10,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from clients.publisher.packets import EncodedClip
 from clients.publisher.tracks import Pace, PacketTrack
 from realtime.errors import SignallingError
-from realtime.ingest.aiortc_tap import close_peer, offer_loopback_as_last_resort
+from realtime.ingest.aioice_shims import offer_loopback_as_last_resort
+from realtime.ingest.aiortc_tap import close_peer
 from realtime.types import TrackKind
 
 CODECS: dict[TrackKind, tuple[str, ...]] = {"audio": ("opus",), "video": ("vp8", "rtx")}
@@ -114,6 +115,6 @@ class PublisherPeer:
             self._over.set()
 
     def _on_connection_state(self) -> None:
-        if self._peer.connectionState in ("failed", "closed"):
-            self._lost = not self._over.is_set()
+        if self._peer.connectionState in ("failed", "closed") and not self._over.is_set():
+            self._lost = True
             self._over.set()

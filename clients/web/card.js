@@ -5,6 +5,7 @@ import { element, find, icon, setText } from "./dom.js";
 import { clock, counted, decimal, milliseconds, percent } from "./format.js";
 import { Heatmap, KINDS, decodeCells } from "./heatmap.js";
 import { Picture } from "./picture.js";
+import { alignment, counters, remarks } from "./reception.js";
 import { VERDICT_WORDS, explanation, shownVerdict } from "./reasons.js";
 
 const HIGHLIGHT_MS = 2_500;
@@ -28,6 +29,7 @@ export class Card {
   /** @type {CardContext} */
   #context = { alerts: [], staleS: null, ownStream: null };
   #shownMatrices = null;
+  #shownReception = null;
   #picture;
   #heatmaps;
   #curves;
@@ -63,6 +65,7 @@ export class Card {
     this.#writeVerdict();
     this.#writeNumbers();
     this.#writeMedia();
+    this.#writeReception();
     if (this.visible) this.#drawNew();
   }
 
@@ -118,6 +121,7 @@ export class Card {
     setText(this.#part("where"), score === null ? `call ${call}` : `call ${call} · ${clock(score.time_s, 0)}`);
     this.#part("own").hidden = ownStream === null;
     this.#part("degraded").hidden = score?.status !== "degraded";
+    this.#part("identity-only").hidden = !(score?.reasons ?? []).includes("low_frame_rate");
   }
 
   #writeNumbers() {
@@ -153,6 +157,27 @@ export class Card {
     }
     this.#picture.setLocal(this.#context.ownStream);
     this.#picture.setFace(this.#record.leftAtMs === null ? (tracks?.face ?? null) : null);
+  }
+
+  #writeReception() {
+    const newest = this.#record.receptions.at(-1) ?? null;
+    if (newest === this.#shownReception) return;
+    this.#shownReception = newest;
+    this.#part("reception").hidden = newest === null;
+    if (newest === null) return;
+    const words = remarks(this.#record.receptions).map(({ text, poor }) => {
+      return element("span", poor ? "remark is-poor" : "remark", text);
+    });
+    this.#part("reception-line").replaceChildren(...words);
+    const rows = counters(newest).map(([what, sound, picture]) => {
+      const row = element("tr");
+      const head = element("th", "", what);
+      head.setAttribute("scope", "row");
+      row.append(head, element("td", "", sound), element("td", "", picture));
+      return row;
+    });
+    this.#part("reception-counters").replaceChildren(...rows);
+    setText(this.#part("reception-alignment"), alignment(newest));
   }
 
   #drawNew() {

@@ -1,6 +1,7 @@
 /** Puts the page together: messages change the model, the model is drawn once a frame at most. */
 
 import { AlertList, AlertLog } from "./alerts.js";
+import { Calls, drawCalls } from "./calls.js";
 import { Card } from "./card.js";
 import { element, find, icon, setText } from "./dom.js";
 import { counted } from "./format.js";
@@ -24,6 +25,7 @@ const CONNECTION_WORDS = Object.freeze({
 const ENCODER_NAMES = { mu: "identity", gamma: "lips", alpha: "voice" };
 
 const roster = new Roster();
+const calls = new Calls();
 const log = new AlertLog();
 /** @type {Map<string, Card>} */
 const cards = new Map();
@@ -80,8 +82,13 @@ function received(message) {
       break;
     case "participant":
     case "score":
+    case "reception":
     case "matrices":
       touch(roster.apply(message, nowMs));
+      break;
+    case "call":
+      calls.apply(message, nowMs);
+      touch(null);
       break;
     case "alert":
       list.add(log.add(message, nowMs));
@@ -102,6 +109,7 @@ function greeted(hello, nowMs) {
   }
   log.connected(hello);
   roster.connected(nowMs);
+  calls.connected();
   const encoders = Object.entries(hello.encoders);
   const chips = encoders.map(([name, encoder]) => {
     const chip = element("li", "encoder");
@@ -158,6 +166,7 @@ function drawCard(key) {
 }
 
 function drawSummary() {
+  drawCalls(find(document, "#calls"), calls.all);
   const present = roster.all.filter((record) => record.leftAtMs === null);
   setText(find(document, "#participant-count"), counted(present.length, "participant"));
   setText(find(document, "#alert-count"), counted(log.total, "alert"));
@@ -204,6 +213,7 @@ function redrawAll() {
 }
 
 function keepHouse() {
+  calls.expire(Date.now());
   for (const key of roster.expire(Date.now())) {
     const card = cards.get(key);
     if (card !== undefined) {

@@ -1,5 +1,7 @@
 /** The model of who is in the calls. Pure: time is an argument, nothing touches the page. Memory is bounded. */
 
+import { remembered } from "./reception.js";
+
 export const CURVE_MEMORY_S = 300;
 const MOST_POINTS = 1500;
 export const MOST_PARTICIPANTS = 64;
@@ -24,6 +26,7 @@ const SAME_TIMELINE_MS = 10_000;
  * @property {string} name
  * @property {any} score Newest ScoreUpdate, or null.
  * @property {any} matrices Newest Matrices, or null.
+ * @property {any[]} receptions Newest ReceptionUpdates, oldest first.
  * @property {CurvePoint[]} points
  * @property {number | null} leftAtMs
  * @property {number} heardAtMs When anything last arrived.
@@ -63,7 +66,7 @@ export class Roster {
   }
 
   /**
-   * Takes a participant, score or matrices message.
+   * Takes a participant, score, reception or matrices message.
    * @param {any} message
    * @param {number} nowMs
    * @returns {string | null} Key of the participant that changed.
@@ -78,6 +81,7 @@ export class Roster {
     const record = this.#present(message, nowMs);
     if (record === null) return null;
     if (message.type === "score") takeScore(record, message, nowMs);
+    if (message.type === "reception") record.receptions = remembered(record.receptions, message);
     if (message.type === "matrices") record.matrices = message;
     return record.key;
   }
@@ -117,6 +121,7 @@ export class Roster {
         name: message.participant,
         score: null,
         matrices: null,
+        receptions: [],
         points: [],
         leftAtMs: null,
         heardAtMs: nowMs,

@@ -15,6 +15,8 @@ const SENTENCES = Object.freeze({
   no_audio: "No sound arrives from this participant.",
   no_video: "No video arrives from this participant.",
   no_track: "This participant sends no such track.",
+  low_frame_rate: "Too few pictures a second arrive to compare the lips with the voice.",
+  clock_unsure: "It is not certain yet which sound belongs to which picture, so lips and voice are not compared.",
   no_picture: "No picture arrives at the moment.",
   warming_up: "The monitor is still collecting the first seconds of this call.",
   overload: "This machine is busy; fewer pictures are looked at.",

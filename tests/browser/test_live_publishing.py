@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import wave
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from bench.janus.fake_devices import fake_devices
 from engines.loader import EngineSet
 from tests.support.live_monitor import live_monitor
 from tests.support.page_browser import FLAGS
@@ -19,27 +16,6 @@ from tests.support.page_browser import FLAGS
 pytestmark = pytest.mark.browser
 
 PATIENCE_MS = 60_000
-
-
-def fake_devices(clip: Path, folder: Path) -> tuple[Path, Path]:
-    """Write what Chromium plays as camera (JPEG pictures, 30 a second) and microphone (WAV)."""
-    camera, microphone = folder / "camera.mjpeg", folder / "microphone.wav"
-    with av.open(str(clip)) as source, camera.open("wb") as out:
-        encoder = av.CodecContext.create("mjpeg", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = 640, 480, "yuvj420p"
-        encoder.time_base = Fraction(1, 30)
-        for picture in source.decode(video=0):
-            for packet in encoder.encode(picture.reformat(640, 480, "yuvj420p")):
-                out.write(bytes(packet))
-    with av.open(str(clip)) as source, wave.open(str(microphone), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(44_100)
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=44_100)
-        for frame in [*source.decode(audio=0), None]:
-            for block in resampler.resample(frame):
-                out.writeframes(np.ascontiguousarray(block.to_ndarray()).tobytes())
-    return camera, microphone
 
 
 async def test_a_published_camera_is_judged_and_its_alert_is_shown(
@@ -50,17 +26,15 @@ async def test_a_published_camera_is_judged_and_its_alert_is_shown(
     )
     if browser_path is None:
         pytest.skip("needs a browser: no Chromium or Chrome is on the PATH")
-    camera, microphone = fake_devices(exchanged_clip, tmp_path)
-    devices = [
-        f"--use-file-for-fake-video-capture={camera}",
-        f"--use-file-for-fake-audio-capture={microphone}",
-    ]
+    devices = fake_devices(exchanged_clip, tmp_path)
     complaints: list[str] = []
     async with (
         live_monitor(engine_set, tmp_path / "alerts.sqlite3") as live,
         async_playwright() as playwright,
     ):
-        browser = await playwright.chromium.launch(executable_path=browser_path, args=[*FLAGS, *devices])
+        browser = await playwright.chromium.launch(
+            executable_path=browser_path, args=[*FLAGS, *devices.flags]
+        )
         page = await browser.new_page(viewport={"width": 1280, "height": 1000})
         page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))

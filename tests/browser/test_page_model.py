@@ -111,6 +111,97 @@ def test_the_participants_and_the_alerts_are_bounded(page: Page) -> None:
     assert (kept, newest, total) == (200, 500, 500)
 
 
+RECEPTION = """const counters = (packets, lost, more = {}) => ({ packets, lost, recovered: 0, nacks: 0,
+    key_frame_requests: 0, frames: 0, damaged: 0, freezes: 0, missing_ms: 0, dropped: 0, jitter_ms: 2,
+    rate_hz: 25, ...more });
+    const reception = (more = {}) => ({ type: "reception", v: 1, call: "c", participant: "p", seat: 1,
+    audio: counters(500, 0), video: counters(900, 0), width: 640, height: 480, sync: "reports",
+    skew_ms: -3, uncertainty_ms: 8, ...more });"""
+
+
+@pytest_empty
+def test_loss_is_that_of_the_newest_seconds(page: Page) -> None:
+    lines = run(
+        page,
+        "reception.js",
+        RECEPTION
+        + """const words = (list) => m.remarks(list).filter(({ text }) => text.includes("lost"));
+        let list = [];
+        for (let n = 0; n < 20; n += 1) {
+            const lost = n < 10 ? 50 * n : 500;
+            list = m.remembered(list, reception({ video: counters(100 * n, lost) }));
+            if (n === 9 || n === 19) list.seen = words(list);
+        }
+        const early = words([reception({ audio: counters(90, 10) })]);
+        return [list.length, list.seen, early];""",
+    )
+    assert lines == [
+        6,
+        [{"text": "0.0 % lost", "poor": False}],
+        [{"text": "10.0 % lost", "poor": True}],
+    ]
+
+
+@pytest_empty
+def test_another_connection_starts_the_counters_anew(page: Page) -> None:
+    kept = run(
+        page,
+        "reception.js",
+        RECEPTION
+        + """let list = [];
+        for (const packets of [100, 200, 300, 40, 50]) {
+            list = m.remembered(list, reception({ audio: null, video: counters(packets, 0) }));
+        }
+        return list.map(({ video }) => video.packets);""",
+    )
+    assert kept == [40, 50]
+
+
+@pytest_empty
+def test_what_is_missing_from_reception_is_said_or_left_out(page: Page) -> None:
+    lines = run(
+        page,
+        "reception.js",
+        RECEPTION
+        + """const words = (more) => m.remarks([reception(more)]).map(({ text }) => text).join();
+        const [silent, slow] = [{ rate_hz: null }, { freezes: 1, rate_hz: 9.4 }];
+        return [words({ video: null, sync: "single" }), words({ width: 0, video: counters(9, 0, silent) }),
+            words({ sync: "arrival", uncertainty_ms: 20, video: counters(9, 0, slow) }),
+            words({ uncertainty_ms: 41 }), m.counters(reception({ audio: null }))[0],
+            m.alignment(reception({ sync: "single" }))];""",
+    )
+    pm, times = "\N{PLUS-MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+    assert lines == [
+        "sound only,0.0 % lost,jitter 2 ms",
+        f"0.0 % lost,jitter 2 ms,in sync {pm}8 ms",
+        f"640{times}480,9 fps,0.0 % lost,jitter 2 ms,1 freeze,in sync by arrival {pm}20 ms",
+        f"640{times}480,25 fps,0.0 % lost,jitter 2 ms,clocks unsure {pm}41 ms",
+        ["Packets", "\N{EN DASH}", "900"],
+        "There is only one track, so nothing to align. Seat 1 on /metrics.",
+    ]
+
+
+@pytest_empty
+def test_calls_are_bounded_and_forgotten_after_they_ended(page: Page) -> None:
+    stages = run(
+        page,
+        "calls.js",
+        """const calls = new m.Calls();
+        for (let n = 0; n < 40; n += 1) calls.apply({ call: `c${n}`, state: "joining", reason: "" }, 0);
+        const stages = [calls.all.length];
+        calls.apply({ call: "c3", state: "ended", reason: "Over." }, 1000);
+        calls.apply({ call: "unheard-of", state: "ended", reason: "" }, 1000);
+        calls.expire(40000);
+        stages.push(calls.all.length);
+        calls.expire(47000);
+        stages.push(calls.all.length);
+        calls.connected();
+        stages.push(calls.all.length);
+        return stages;""",
+    )
+    assert stages == [16, 16, 15, 0]
+
+
 @pytest_empty
 def test_no_failure_reads_as_genuine(page: Page) -> None:
     verdicts = run(

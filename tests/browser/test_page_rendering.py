@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -184,6 +185,62 @@ def test_names_and_reasons_are_text_even_when_unknown_or_hostile(opened: Opened)
     expect(opened.part("erin", "explanation")).to_have_text(f"unheard_of {hostile}")
 
 
+def test_reception_is_one_line_that_opens_into_counters(opened: Opened) -> None:
+    line = opened.part("alice", "reception-line")
+    expect(line.locator(".remark")).to_have_text(
+        [
+            "640\N{MULTIPLICATION SIGN}480",
+            "25 fps",
+            "0.2 % lost",
+            "jitter 3 ms",
+            "in sync \N{PLUS-MINUS SIGN}7 ms",
+        ]
+    )
+    expect(line.locator(".is-poor")).to_have_count(0)
+    expect(opened.part("dave", "reception-line").locator(".is-poor")).to_have_text(
+        ["7 fps", "6.0 % lost", "clocks unsure \N{PLUS-MINUS SIGN}66 ms"]
+    )
+    counters = opened.part("alice", "reception-counters")
+    expect(counters).to_be_hidden()
+    line.click()
+    expect(counters.locator("tr").first).to_have_text(re.compile(r"^Packets\d+$"))
+    freezes = counters.locator("tr", has_text="Freezes").locator("td")
+    expect(freezes).to_have_text(["", "0"])
+    expect(opened.part("alice", "reception-alignment")).to_contain_text(
+        "by the sender\N{RIGHT SINGLE QUOTATION MARK}s reports, to within 7 ms"
+    )
+    expect(opened.part("alice", "reception-alignment")).to_contain_text("Seat 1 on /metrics.")
+    update = scenario.ScriptedActor(scenario.CAST[0], hops=400, started=datetime.now(UTC)).reception(300, 1)
+    assert update is not None
+    opened.stub.push(update)
+    expect(counters).to_contain_text(str(update.video.packets if update.video else None))
+    expect(counters).to_be_visible()
+
+
+def test_few_pictures_are_marked_identity_only(opened: Opened) -> None:
+    expect(opened.part("alice", "identity-only")).to_be_hidden()
+    changes = {"participant": "erin", "status": "insufficient", "verdict": "insufficient"}
+    opened.stub.push(newest_score("alice").model_copy(update={**changes, "reasons": ["low_frame_rate"]}))
+    expect(opened.part("erin", "identity-only")).to_have_text("identity only")
+    expect(opened.part("erin", "identity-only")).to_be_visible()
+    expect(opened.part("erin", "explanation")).to_have_text(
+        "Too few pictures a second arrive to compare the lips with the voice."
+    )
+    expect(opened.part("erin", "reception")).to_be_hidden()
+
+
+def test_the_calls_that_the_monitor_joins_are_told(opened: Opened) -> None:
+    calls = opened.page.locator("#calls > li")
+    expect(calls).to_have_text(["standup: joined"])
+    opened.stub.push(scenario.attended("reconnecting", "The room is <b>away</b>."))
+    expect(calls).to_have_text(["standup: reconnecting \N{HORIZONTAL ELLIPSIS}The room is <b>away</b>."])
+    expect(calls).to_have_attribute("data-call-state", "reconnecting")
+    opened.stub.push(scenario.attended("ended"))
+    expect(calls).to_have_text(["standup: ended"])
+    opened.stub.drop_connections()
+    expect(calls).to_have_text(["standup: joined"])
+
+
 def test_cells_can_be_read_by_pointer_and_by_keyboard(opened: Opened) -> None:
     figure = opened.heatmap("bob", "intra")
     canvas, readout = figure.locator("canvas"), figure.locator(".readout")
@@ -194,7 +251,7 @@ def test_cells_can_be_read_by_pointer_and_by_keyboard(opened: Opened) -> None:
     opened.page.mouse.move(2, 2)
     expect(readout).to_have_text(re.compile("^Worst pair: "))
     opened.page.locator("#alert-count").focus()
-    for _ in range(3):
+    for _ in range(5):
         opened.page.keyboard.press("Tab")
     expect(canvas).to_be_focused()
     on_the_worst = readout.inner_text()
@@ -205,20 +262,23 @@ def test_cells_can_be_read_by_pointer_and_by_keyboard(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("opened", [{"cast": scenario.CAST[1:2]}], indirect=True)
-def test_keyboard_goes_from_the_heatmaps_over_publishing_to_the_alerts(opened: Opened) -> None:
+def test_keyboard_goes_over_reception_and_heatmaps_and_publishing_to_the_alerts(opened: Opened) -> None:
     expect(opened.alert_seqs()).to_have_count(2)
     opened.page.locator("#alert-count").focus()
     visited = []
-    for _ in range(8):
+    for _ in range(9):
         opened.page.keyboard.press("Tab")
         visited.append(
             opened.page.evaluate(
                 """() => { const at = document.activeElement;
-                    return at.name || at.dataset.source || at.closest("[data-heatmap]")?.dataset.heatmap
+                    return at.name || at.dataset.source || at.closest("[data-part]")?.dataset.part
+                        || at.closest("[data-heatmap]")?.dataset.heatmap
                         || `alert ${at.closest("[data-seq]")?.dataset.seq}`; }"""
             )
         )
-    assert visited == ["intra", "cross", "participant", "call", "camera", "tab", "alert 2", "alert 1"]
+    assert visited == [
+        "reception", "intra", "cross", "participant", "call", "camera", "tab", "alert 2", "alert 1",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

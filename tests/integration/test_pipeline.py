@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from realtime.config import MonitorConfig, ScoringConfig
 from realtime.encoders.baseline import BaselineAudioEncoder, BaselineVisualEncoder
 from realtime.encoders.speech import SpeechDetector
 from realtime.pipeline import ParticipantPipeline, WindowResult
+from realtime.scan import scan_file
 from realtime.timebase import SAMPLES_PER_TICK, sample_time_ns, tick_time_ns
 from realtime.types import (
     AudioFrame,
@@ -26,6 +28,7 @@ from realtime.types import (
     Window,
 )
 from tests.support.evidence import footprint, unit
+from tests.support.media import write_clip
 
 PICTURE = np.zeros((2, 2, 3), np.uint8)
 CROP = np.zeros((112, 112, 3), np.uint8)
@@ -53,16 +56,20 @@ class SpeakingFace:
 
 
 class SteadyIdentity:
-    """Always the same person, a little noisy."""
+    """The same person until told otherwise, a little noisy."""
 
     id = "steady"
     dimension = 16
 
     def __init__(self) -> None:
         self._rng = np.random.default_rng(1)
+        self._person = np.ones(16)
+
+    def become_another(self) -> None:
+        self._person = np.tile([1.0, -1.0], 8)
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
-        return unit(np.ones((len(crops), 16)) + 0.2 * self._rng.normal(size=(len(crops), 16)))
+        return unit(self._person + 0.2 * self._rng.normal(size=(len(crops), 16)))
 
     def pool(self, window: Window) -> Embedding | None:
         if not len(window.identity_embeddings):
@@ -82,30 +89,44 @@ class TalkingEngine:
         return {"output": np.full((1, 1), 0.9, np.float32), "stateN": inputs["state"]}
 
 
+CONFIG = MonitorConfig(scoring=ScoringConfig(cross_alert=-0.6, cross_genuine=0.3))
+
+
 @pytest.fixture
-def pipeline(monkeypatch: pytest.MonkeyPatch) -> ParticipantPipeline:
+def encoders(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr("realtime.pipeline.FaceAnalyzer", SpeakingFace)
-    config = MonitorConfig(scoring=ScoringConfig(cross_alert=-0.6, cross_genuine=0.3))
-    encoders = SimpleNamespace(
+    return SimpleNamespace(
+        ids={},
         engines=SimpleNamespace(detector=None, landmarks=None),
         identity=SteadyIdentity(),
-        visual=BaselineVisualEncoder(config.scoring.min_face_ratio),
-        audio=BaselineAudioEncoder(config.windows.band_ticks, config.scoring.min_audio_ratio),
+        visual=BaselineVisualEncoder(CONFIG.scoring.min_face_ratio),
+        audio=BaselineAudioEncoder(CONFIG.windows.band_ticks, CONFIG.scoring.min_audio_ratio),
         mouth_size_px=None,
         speech_detector=lambda: SpeechDetector(TalkingEngine()),
     )
-    return ParticipantPipeline(encoders, config)
+
+
+@pytest.fixture
+def pipeline(encoders: SimpleNamespace) -> ParticipantPipeline:
+    return ParticipantPipeline(encoders, CONFIG)
 
 
 def push(
-    pipeline: ParticipantPipeline, ticks: range, *, video: bool = True, audio: bool = True
+    pipeline: ParticipantPipeline,
+    ticks: range,
+    *,
+    video: bool = True,
+    audio: bool = True,
+    every: int = 1,
 ) -> list[WindowResult]:
-    """Push a call tick by tick."""
+    """Push a call tick by tick, with a new picture on every n-th."""
     rng = np.random.default_rng(ticks.start)
     results: list[WindowResult] = []
+    picture = PICTURE.copy()
     for tick in ticks:
         if video:
-            results += pipeline.push_video([VideoFrame(tick=tick, image=PICTURE)])
+            picture = PICTURE.copy() if tick % every == 0 else picture
+            results += pipeline.push_video([VideoFrame(tick=tick, image=picture)])
         if audio:
             start = sample_time_ns(tick * SAMPLES_PER_TICK)
             samples = (rng.normal(size=SAMPLES_PER_TICK) * 10 ** rng.uniform(-3, -1)).astype(np.float32)
@@ -162,3 +183,71 @@ def test_overload_is_said_and_never_genuine(pipeline: ParticipantPipeline) -> No
     assert {result.verdict for result in degraded} == {Verdict.INSUFFICIENT}
     pipeline.set_stride(1)
     assert push(pipeline, range(600, 700))[-1].verdict is Verdict.GENUINE
+
+
+def test_a_source_that_slows_down_is_identity_only_until_it_recovers(pipeline: ParticipantPipeline) -> None:
+    assert push(pipeline, range(500))[-1].verdict is Verdict.GENUINE
+    slow = push(pipeline, range(500, 1_000), every=5)[10:]
+    assert {result.verdict for result in slow} == {Verdict.INSUFFICIENT}
+    assert {result.score.reasons for result in slow} == {("low_frame_rate",)}
+    assert all(result.score.margin is not None for result in slow)
+    assert push(pipeline, range(1_000, 1_150))[-1].verdict is Verdict.GENUINE
+
+
+def test_a_freeze_is_not_taken_for_a_low_rate(pipeline: ParticipantPipeline) -> None:
+    results = push(pipeline, range(500))
+    results += pipeline.push_gap(gap("video", range(500, 550), GapReason.LOSS))
+    results += push(pipeline, range(500, 550), video=False)
+    results += push(pipeline, range(550, 1_000))
+    assert not any("low_frame_rate" in result.score.reasons for result in results)
+    assert results[-1].verdict is Verdict.GENUINE
+
+
+def test_pictures_that_this_host_drops_are_no_low_rate(pipeline: ParticipantPipeline) -> None:
+    results = push(pipeline, range(500))
+    for start in range(500, 1_000, 10):
+        results += push(pipeline, range(start, start + 2))
+        results += pipeline.push_gap(gap("video", range(start + 2, start + 10), GapReason.DROPPED))
+        results += push(pipeline, range(start + 2, start + 10), video=False)
+    assert not any("low_frame_rate" in result.score.reasons for result in results)
+
+
+@pytest.mark.parametrize(("fps", "low"), [(2, True), (8, True), (12, False), (15, False), (25, False)])
+def test_a_file_of_few_pictures_a_second_is_never_genuine(
+    encoders: SimpleNamespace, tmp_path: Path, fps: int, low: bool
+) -> None:
+    clip = write_clip(
+        tmp_path / "clip.mkv", seconds=30, fps=fps, video_codec="mjpeg", audio_codec="pcm_s16le"
+    )
+    result = scan_file(clip, encoders, CONFIG)
+    said = [score for score in result.timeline if "low_frame_rate" in score.reasons]
+    assert len(said) == (len(result.timeline) if low else 0)
+    assert (result.cross is None) == low
+    assert all((score.intra_windows > 0) for score in result.timeline[3:])
+    if low:
+        assert result.verdict is Verdict.INSUFFICIENT
+        assert result.reasons[0] == "low_frame_rate"
+
+
+def test_a_face_that_changes_in_few_pictures_is_still_told(
+    encoders: SimpleNamespace, pipeline: ParticipantPipeline
+) -> None:
+    push(pipeline, range(1_000), every=5)
+    encoders.identity.become_another()
+    results = push(pipeline, range(1_000, 1_500), every=5)
+    assert results[-1].verdict is Verdict.FAKE
+    assert results[-1].score.reasons == ("low_frame_rate",)
+    assert {result.verdict for result in results} <= {Verdict.INSUFFICIENT, Verdict.SUSPICIOUS, Verdict.FAKE}
+
+
+def test_a_clock_that_is_unsure_withholds_the_lips_and_is_forgiven(pipeline: ParticipantPipeline) -> None:
+    pipeline.set_sync_uncertainty(20_000_000)
+    assert push(pipeline, range(1_000))[-1].verdict is Verdict.GENUINE
+    pipeline.set_sync_uncertainty(90_000_000)
+    unsure = push(pipeline, range(1_000, 1_100))
+    assert {result.verdict for result in unsure} == {Verdict.INSUFFICIENT}
+    assert {result.score.reasons[-1] for result in unsure} == {"clock_unsure"}
+    pipeline.set_sync_uncertainty(20_000_000)
+    assert push(pipeline, range(1_100, 1_600))[-1].verdict is Verdict.GENUINE
+    pipeline.realign()
+    assert push(pipeline, range(1_600, 1_620))[-1].verdict is Verdict.INSUFFICIENT

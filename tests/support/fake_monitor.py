@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from realtime.alerts.store import AlertStore
 from realtime.errors import CapacityError, SignallingError
@@ -16,7 +17,16 @@ from realtime.server.auth import Auth
 from realtime.server.hub import EventHub
 from realtime.server.ports import Health, HealthState, ParticipantSnapshot, Publication
 from realtime.server.runner import MonitorServer
-from realtime.server.wire import AlertDraft, EncoderInfo, Matrices, Participant, ScoreUpdate
+from realtime.server.wire import (
+    AlertDraft,
+    Call,
+    EncoderInfo,
+    Matrices,
+    Participant,
+    ReceptionUpdate,
+    ScoreUpdate,
+    TrackCounters,
+)
 
 OFFER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
 
@@ -80,6 +90,25 @@ def joined(participant: str = "ann", *, call: str = "c1") -> Participant:
 
 def left(participant: str = "ann", *, call: str = "c1") -> Participant:
     return Participant(call=call, participant=participant, state="left", reason="test")
+
+
+def attended(
+    state: Literal["joining", "joined", "reconnecting", "ended"], *, call: str = "c1", reason: str = ""
+) -> Call:
+    return Call(call=call, state=state, reason=reason)
+
+
+def reception(packets: int, participant: str = "ann", *, call: str = "c1") -> ReceptionUpdate:
+    return ReceptionUpdate(
+        call=call,
+        participant=participant,
+        seat=1,
+        audio=TrackCounters(packets=packets),
+        video=None,
+        sync="single",
+        skew_ms=0.0,
+        uncertainty_ms=0.0,
+    )
 
 
 def score(

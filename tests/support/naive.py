@@ -89,9 +89,10 @@ class NaiveCross:
         column = column[np.isfinite(column)]
         return float(np.mean(column)) if column.size else None
 
-    def worst(self, lag_ticks: int, count: int) -> list[tuple[TimeSpan, TimeSpan, float]]:
-        """Greedy over the diagonal at a lag, without windows that overlap a worse one."""
+    def worst(self, lag_ticks: int, count: int, since_index: int) -> list[tuple[TimeSpan, TimeSpan, float]]:
+        """Greedy over the diagonal at a lag from an index on, without windows that overlap a worse one."""
         column = self.by_lag()[:, lag_ticks + self.band_ticks]
+        column[[visual.window_index < since_index for visual, _ in self.held]] = np.nan
         order = [int(i) for i in np.argsort(column, kind="stable") if np.isfinite(column[i])]
         found: list[tuple[TimeSpan, TimeSpan, float]] = []
         shift = lag_ticks * TICK_NS
@@ -104,12 +105,33 @@ class NaiveCross:
 
 
 class NaiveScorer:
-    """Scores from the whole history; the tracked lag is taken as given."""
+    """Scores from the whole history; the tracked lag is taken as given.
+
+    Attributes:
+        history: Every window with its embeddings.
+        uncertainties_ns: What the clock said before each window; None where it said nothing.
+    """
 
     def __init__(self, scoring: ScoringConfig, windows: WindowConfig) -> None:
         self.scoring = scoring
         self.windows = windows
         self.history: list[tuple[Window, Embedding | None, Embedding | None, LagEmbeddings | None]] = []
+        self.uncertainties_ns: list[int | None] = []
+
+    def _aligned(self) -> list[bool]:
+        """Return of every window whether it lies on an alignment that is sure."""
+        reach = -(-self.windows.length_ticks // self.windows.hop_ticks)
+        sure_from, said, aligned = 0, None, []
+        for place, (window, *_) in enumerate(self.history):
+            told = self.uncertainties_ns[place]
+            if told is not None:
+                moved = said is None or max(said, told) > TICK_NS
+                if moved and place > 0:
+                    sure_from = self.history[place - 1][0].index + 1 + reach
+                said = told
+            aligned.append(window.index >= sure_from and (said is None or said <= TICK_NS))
+        self._sure_from = sure_from
+        return aligned
 
     def _counts_for_cross(self, visual: Embedding | None, audio: LagEmbeddings | None, w: Window) -> bool:
         span = slice(self.windows.band_ticks, self.windows.band_ticks + self.windows.length_ticks)
@@ -122,16 +144,17 @@ class NaiveScorer:
             and np.mean(w.speech[span] >= self.scoring.speech_threshold) >= self.scoring.min_speech_ratio
         )
 
-    def expect(self, lag_ticks: int) -> dict[str, float | int | None]:
-        """Return the expected fields of ``Score`` by name, and the two margins."""
+    def expect(self, lag_ticks: int | None) -> dict[str, float | int | None]:
+        """Return the expected fields of ``Score`` by name, and the two margins; no lag, no live value."""
         scoring = self.scoring
         now = self.history[-1][0].index
         intra = NaiveSelf(scoring.memory_windows, scoring.percentile)
         cross = NaiveCross(scoring.memory_windows, self.windows.band_ticks)
-        for window, identity, visual, audio in self.history:
+        aligned = self._aligned()
+        for (window, identity, visual, audio), sure in zip(self.history, aligned, strict=True):
             if identity is not None:
                 intra.seen.append(identity)
-            if self._counts_for_cross(visual, audio, window):
+            if sure and self._counts_for_cross(visual, audio, window):
                 assert visual is not None
                 assert audio is not None
                 cross.seen.append((visual, audio))
@@ -148,8 +171,9 @@ class NaiveScorer:
                 identity_margin = (value - scoring.intra_alert) / (
                     scoring.intra_genuine - scoring.intra_alert
                 )
-        if cross.seen and now - cross.seen[-1][0].window_index <= scoring.max_silence_windows:
-            oldest = cross.seen[-1][0].window_index - scoring.max_silence_windows
+        fresh = bool(cross.seen) and now - cross.seen[-1][0].window_index <= scoring.max_silence_windows
+        if fresh and aligned[-1] and lag_ticks is not None:
+            oldest = max(self._sure_from, cross.seen[-1][0].window_index - scoring.max_silence_windows)
             column = cross.by_lag()[:, lag_ticks + self.windows.band_ticks]
             recent = [
                 value

@@ -13,12 +13,15 @@ import numpy.typing as npt
 
 from realtime.server.wire import (
     AlertMessage,
+    Call,
     EncoderInfo,
     Hello,
     Matrices,
     Participant,
+    ReceptionUpdate,
     ScoreUpdate,
     SeamInfo,
+    TrackCounters,
     Tracks,
 )
 
@@ -28,6 +31,8 @@ WINDOW_S = 1.0
 WARM_UP_S = 4.0
 MEMORY_WINDOWS = 256
 MATRICES_EVERY_HOPS = 3
+
+RECEPTION_EVERY_HOPS = 5
 
 Fault = Literal["none", "identity", "voice", "no_face"]
 Verdict = Literal["genuine", "suspicious", "fake", "insufficient"]
@@ -52,6 +57,8 @@ class Actor:
         fault: What goes wrong.
         fault_s: When it does, in call time.
         ends_as: Last state of the alert state machine.
+        loss: Share of the packets that is lost on the way, in [0, 1).
+        fps: Pictures a second.
     """
 
     name: str
@@ -59,13 +66,15 @@ class Actor:
     fault: Fault = "none"
     fault_s: float = 0.0
     ends_as: State = "clear"
+    loss: float = 0.001
+    fps: float = 25.0
 
 
 CAST = (
     Actor("alice"),
     Actor("bob", fault="identity", fault_s=42.0, ends_as="alert"),
     Actor("carol", fault="voice", fault_s=57.0, ends_as="suspicious"),
-    Actor("dave", joins_s=20.0, fault="no_face"),
+    Actor("dave", joins_s=20.0, fault="no_face", loss=0.06, fps=7.0),
 )
 
 
@@ -182,6 +191,42 @@ class ScriptedActor:
             cross_worst=_worst(np.where(np.eye(len(starts)) > 0, cross, np.nan)) if starts else None,
         )
 
+    def reception(self, hop: int, seat: int) -> ReceptionUpdate | None:
+        """How the media comes in at a hop, None before the actor joins."""
+        seconds = hop * HOP_S + WINDOW_S - self.actor.joins_s
+        if seconds < 0:
+            return None
+
+        def track(packets_hz: float, frames_hz: float, *, video: bool) -> TrackCounters:
+            sent = seconds * packets_hz
+            lost = round(sent * self.actor.loss)
+            return TrackCounters(
+                packets=round(sent) - lost,
+                lost=lost,
+                recovered=2 * lost,
+                nacks=3 * lost,
+                key_frame_requests=lost // 40 if video else 0,
+                frames=round(seconds * frames_hz),
+                damaged=lost // 60 if video else 0,
+                freezes=lost // 60 if video else 0,
+                missing_ms=5 * lost,
+                jitter_ms=3.2 + 100 * self.actor.loss,
+                rate_hz=frames_hz,
+            )
+
+        return ReceptionUpdate(
+            call=CALL,
+            participant=self.actor.name,
+            seat=seat,
+            audio=track(50, 50, video=False),
+            video=track(110, self.actor.fps, video=True),
+            width=640,
+            height=480,
+            sync="reports" if seconds > 3 else "arrival",
+            skew_ms=14.0,
+            uncertainty_ms=6.0 + 1000 * self.actor.loss,
+        )
+
     def transitions(self) -> list[tuple[float, State, State]]:
         """When the state changes: call time, state before, state after."""
         actor = self.actor
@@ -227,6 +272,11 @@ def hello(*, last_seq: int, after: int) -> Hello:
 def joined(name: str, call: str = CALL) -> Participant:
     """A participant appears."""
     return Participant(call=call, participant=name, state="joined")
+
+
+def attended(state: Literal["joining", "joined", "reconnecting", "ended"], reason: str = "") -> Call:
+    """Where the monitor stands with the call."""
+    return Call(call=CALL, state=state, reason=reason)
 
 
 def left(name: str, call: str = CALL) -> Participant:

@@ -29,7 +29,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.server.guard import SECURITY_HEADERS
-from realtime.server.wire import SUBPROTOCOL, AlertMessage
+from realtime.server.wire import SUBPROTOCOL, AlertMessage, ReceptionUpdate
 from tests.support import page_scenario as scenario
 
 WEB_ROOT = Path(__file__).resolve().parents[2] / "clients" / "web"
@@ -143,7 +143,7 @@ class PageStub:
             self._hops_played += 1
             known = len(self._alerts)
             self._store_alerts_until(self.now_s)
-            for message in [*self._alerts[known:], *self.newest()]:
+            for message in [*self._alerts[known:], *self.newest(), *self._receptions(self._hops_played)]:
                 await self._broadcast(message)
 
     def _store_alerts_until(self, time_s: float) -> None:
@@ -165,6 +165,12 @@ class PageStub:
             messages += [actor.matrices(hop) for actor, score in scored if score is not None]
         return messages
 
+    def _receptions(self, hop: int) -> list[ReceptionUpdate]:
+        if hop % scenario.RECEPTION_EVERY_HOPS != 0:
+            return []
+        received = [actor.reception(hop, seat) for seat, actor in enumerate(self._actors, start=1)]
+        return [reception for reception in received if reception is not None]
+
     async def _subscribe(self, socket: WebSocket) -> None:
         after = int(socket.query_params["after"])
         self.resumed_after.append(after)
@@ -172,6 +178,8 @@ class PageStub:
         await socket.accept(subprotocol=SUBPROTOCOL)
         with contextlib.suppress(WebSocketDisconnect):
             await _send(socket, scenario.hello(last_seq=len(self._alerts), after=after))
+            if self._actors:
+                await _send(socket, scenario.attended("joined"))
             for actor in self._actors:
                 await _send(socket, scenario.joined(actor.actor.name))
             for alert in self._alerts[after:]:
@@ -181,6 +189,8 @@ class PageStub:
                     score = played.score(hop)
                     if score is not None:
                         await _send(socket, score)
+                for reception in self._receptions(hop):
+                    await _send(socket, reception)
             for message in self.newest():
                 await _send(socket, message)
             self._sockets.add(socket)

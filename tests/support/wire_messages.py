@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from realtime.server.wire import AlertMessage, EncoderInfo, Hello, Participant, ScoreUpdate, SeamInfo
+from realtime.server.wire import (
+    AlertMessage,
+    Call,
+    EncoderInfo,
+    Hello,
+    Participant,
+    ReceptionUpdate,
+    ScoreUpdate,
+    SeamInfo,
+    TrackCounters,
+)
 
 
 def hello() -> Hello:
@@ -65,3 +75,20 @@ def joined(participant: str) -> Participant:
 
 def left(participant: str) -> Participant:
     return Participant(call="stream", participant=participant, state="left", reason="done")
+
+
+def call(state: Any, reason: str = "") -> Call:
+    return Call(call="stream", state=state, reason=reason)
+
+
+def reception(participant: str) -> ReceptionUpdate:
+    return ReceptionUpdate(
+        call="stream",
+        participant=participant,
+        seat=1,
+        audio=TrackCounters(packets=100),
+        video=None,
+        sync="single",
+        skew_ms=0.0,
+        uncertainty_ms=0.0,
+    )

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.cli.endpoints import endpoints, safe_name, safe_unique_names
+from clients.cli.endpoints import endpoints
+from clients.names import safe_name, safe_unique_names
 from realtime.errors import ConfigurationError
 from realtime.server.ports import is_name
 

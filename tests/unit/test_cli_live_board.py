@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 
 from clients.cli.live_board import LiveBoard, message_line
 from realtime.server.wire import ErrorMessage, Message
-from tests.support.wire_messages import alert, hello, joined, left, score
+from tests.support.wire_messages import alert, call, hello, joined, left, reception, score
 
 
 def shown(renderable: RenderableType) -> str:
@@ -55,7 +55,10 @@ def test_other_messages() -> None:
         "1:05.2 stream/anna genuine score 1.25 face 0.80 lips/voice \N{EN DASH} lag \N{EN DASH}"
     )
     assert line(ErrorMessage(code="x", message="It broke.", fix="Mend it.")) == "It broke. Mend it."
+    assert line(call("joined")) == "stream joined"
+    assert line(call("reconnecting", "The room is away.")) == "stream reconnecting: The room is away."
     assert message_line(hello()) is None
+    assert message_line(reception("anna")) is None
 
 
 def test_what_a_server_sends_cannot_steer_the_terminal() -> None:
@@ -67,6 +70,7 @@ def test_what_a_server_sends_cannot_steer_the_terminal() -> None:
         alert(nasty, call=nasty, reasons=[nasty]),
         score(nasty, reasons=[nasty]),
         joined(nasty),
+        call("ended", nasty),
         error,
     ):
         assert line(message).isprintable()

@@ -13,6 +13,8 @@ NAMED_BY_THE_CORE = {
     "no_speech",
     "no_audio",
     "no_video",
+    "low_frame_rate",
+    "clock_unsure",
     "warming_up",
     "evidence_ran_out",
     "truncated",

@@ -13,8 +13,7 @@ from click.testing import CliRunner, Result
 
 from clients import web
 from clients.cli import demo as demo_module
-from clients.cli import demo_call
-from clients.cli import serve as serve_module
+from clients.cli import demo_call, server_options
 from clients.cli.broadcast import Fault, Part
 from clients.cli.demo_call import DemoCall
 from clients.cli.main import main
@@ -49,7 +48,7 @@ class Server:
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server()
     monkeypatch.delenv("SEAMWATCH_TOKEN", raising=False)
-    monkeypatch.setattr(serve_module, "run_server", made.run)
+    monkeypatch.setattr(server_options, "run_server", made.run)
     monkeypatch.setattr(demo_module, "run_server", made.run)
     return made
 
@@ -77,8 +76,44 @@ def test_serve_says_where_it_is_and_passes_its_options_on(server: Server, tmp_pa
         "thumbnails": False,
         "max_participants": 3,
         "threads": 2,
+        "companions": (),
+        "followers": [],
     }
     assert store.parent.is_dir()
+
+
+def test_join_runs_the_same_monitor_with_the_calls_beside_it(server: Server, tmp_path: Path) -> None:
+    server.ends_at_once = True
+    result = run("join", "janus://host:8188/room/1234", "--store", tmp_path / "a", "--port", 0)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"Seamwatch is running on {URL} (Ctrl-C leaves the call)\n"
+    assert len(server.options["companions"]) == len(server.options["followers"]) == 1
+    alerts_only = run("join", "peerjs://host/?id=m", "--store", tmp_path / "a", "--alerts", "stdout")
+    assert alerts_only.stdout == ""
+    assert len(server.options["followers"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "Name one call"),
+        (["janus://h/room/1", "--config", "calls.toml"], "Name one call"),
+        (["--config", "calls.toml", "--pin", "1"], "belong to one call"),
+        (["--config", "calls.toml"], "Two calls are named 1"),
+        (["ftp://h"], "names no call that can be joined"),
+        (["janus://h/room/1", "--alerts", "https://alerts.example"], "needs a key"),
+    ],
+)
+def test_join_refuses_what_names_no_call_or_two(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("calls.toml").write_text('[[call]]\nurl = "janus://h/room/1"\n' * 2, encoding="utf-8")
+    result = run("join", *arguments)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert "fix:" in result.stderr
+    assert server.options == {}
 
 
 @pytest.mark.parametrize("token", [[], ["--token", ""], ["--token", "with space"]])
@@ -116,7 +151,7 @@ def test_an_interrupt_is_the_ordinary_end(
     async def interrupted(**_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(serve_module, "run_server", interrupted)
+    monkeypatch.setattr(server_options, "run_server", interrupted)
     assert run("serve", "--store", tmp_path / "a").exit_code == 0
 
 

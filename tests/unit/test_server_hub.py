@@ -10,7 +10,7 @@ from realtime.observe.metrics import MonitorMetrics
 from realtime.server.hub import EventHub
 from realtime.server.subscription import SubscriptionEnded
 from realtime.server.wire import CLOSE_TOO_FAR_BEHIND, AlertMessage
-from tests.support.fake_monitor import alert_store, draft, joined, left, matrices, score
+from tests.support.fake_monitor import alert_store, attended, draft, joined, left, matrices, reception, score
 
 
 @contextlib.asynccontextmanager
@@ -94,6 +94,73 @@ async def test_scores_and_matrices_keep_the_newest_per_participant_and_count_the
             assert await nothing_waits(stream)
         assert dropped(hub, "subscriber", "score_replaced") == 99
         assert dropped(hub, "subscriber", "matrices_replaced") == 99
+
+
+async def test_of_receptions_only_the_newest_per_participant_waits_and_is_remembered():
+    async with hub_over() as hub:
+        for name in ("ann", "bob"):
+            hub.publish_participant(joined(name))
+        with hub.subscription() as subscription:
+            stream = subscription.messages()
+            await take(stream, 2)
+            for packets in range(1, 51):
+                hub.publish_reception(reception(packets, "ann"))
+            hub.publish_reception(reception(7, "bob"))
+            hub.publish_score(score(1, "ann"))
+            assert await take(stream, 3) == [score(1, "ann"), reception(50, "ann"), reception(7, "bob")]
+            assert await nothing_waits(stream)
+        assert dropped(hub, "subscriber", "reception_replaced") == 49
+        with hub.subscription() as late:
+            waiting = await take(late.messages(), 5)
+        assert waiting[2:] == [score(1, "ann"), reception(50, "ann"), reception(7, "bob")]
+
+
+async def test_no_reception_follows_a_leave():
+    async with hub_over() as hub:
+        hub.publish_participant(joined())
+        with hub.subscription() as subscription:
+            stream = subscription.messages()
+            await take(stream, 1)
+            hub.publish_reception(reception(1))
+            hub.publish_participant(left())
+            hub.publish_reception(reception(2))
+            assert await take(stream, 1) == [left()]
+            assert await nothing_waits(stream)
+        assert dropped(hub, "hub", "reception_of_absent_participant") == 1
+        with hub.subscription() as late:
+            assert await nothing_waits(late.messages())
+
+
+async def test_calls_are_told_in_order_and_the_newest_state_is_remembered_until_the_end():
+    async with hub_over() as hub:
+        states = [attended("joining"), attended("joined"), attended("reconnecting", reason="It is away.")]
+        with hub.subscription() as subscription, hub.subscription(call="c2") as other:
+            for state in states:
+                hub.publish_call(state)
+            hub.publish_call(attended("joined", call="c2"))
+            hub.publish_participant(joined())
+            stream = subscription.messages()
+            assert await take(stream, 5) == [*states, attended("joined", call="c2"), joined()]
+            assert await take(other.messages(), 1) == [attended("joined", call="c2")]
+        with hub.subscription(call="c1") as late:
+            assert await take(late.messages(), 2) == [states[-1], joined()]
+        with hub.subscription() as present:
+            stream = present.messages()
+            await take(stream, 3)
+            hub.publish_call(attended("ended"))
+            assert await take(stream, 1) == [attended("ended")]
+        with hub.subscription() as after:
+            assert await take(after.messages(), 2) == [attended("joined", call="c2"), joined()]
+
+
+async def test_calls_that_nobody_reads_end_the_subscription():
+    async with hub_over(max_events=4) as hub:
+        with hub.subscription() as slow:
+            for _ in range(5):
+                hub.publish_call(attended("reconnecting"))
+            with pytest.raises(SubscriptionEnded) as caught:
+                await anext(slow.messages())
+        assert caught.value.code == CLOSE_TOO_FAR_BEHIND
 
 
 async def test_filter_by_call_and_matrices_only_on_request():

@@ -1,0 +1,1 @@
+"""Joining calls: one small adapter per kind of call, behind one protocol."""
