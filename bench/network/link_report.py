@@ -1,0 +1,114 @@
+"""The result of ``bench.lossy_link`` as JSON, as a Markdown table and on the screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from bench.network.judgement import Figures
+
+#: Heading, field, and what a stored value is multiplied by for the table.
+COLUMNS = (
+    ("A/V median, ms", "alignment", 1.0),
+    ("A/V error p95, ms", "alignment_error_p95", 1.0),
+    ("video gap, ms", "video_gap", 1.0),
+    ("freeze, ms", "freeze", 1.0),
+    ("pictures missing, %", "pictures_missing", 100.0),
+    ("corrupt pictures", "corrupt_pictures", 1.0),
+    ("audio missing, %", "audio_missing", 100.0),
+    ("audio wrong, %", "audio_wrong", 100.0),
+    ("video delay p50, ms", "video_delay", 1.0),
+    ("video delay p95, ms", "video_delay_p95", 1.0),
+    ("audio delay p50, ms", "audio_delay", 1.0),
+    ("audio delay p95, ms", "audio_delay_p95", 1.0),
+    ("cores", "cores", 1.0),
+)
+
+NOTES = (
+    "Every cell is the median over the runs, with the lowest and the highest in brackets where there are "
+    "several.",
+    "A/V: sound behind its picture on the receiver's own timeline, per second; the meter resolves 0.8 ms.",
+    "Video gap: longest stretch of the timeline without a new, undamaged picture; pictures come every 42 ms "
+    "and are shown on a grid of 40 ms, so 80 ms is none.",
+    "Freeze: longest wait between two such pictures by the clock.",
+    "Corrupt: pictures handed on as good whose number or cells are wrong. Audio wrong: sound handed on that "
+    "is not the source's at that place.",
+    "Delay: from entering the link, whose own 20 ms are in it, to being handed on. Seamwatch's includes its "
+    "grid of 25 pictures a second and, for sound, resampling to 16 kHz; aiortc's is a bare frame.",
+    "Cores: processor seconds a second of media of the receiving process without the meter; Seamwatch's "
+    "includes resampling to 16 kHz.",
+    "Loss, jitter and duplication begin 2 s after the first packet and concern UDP in both directions; "
+    "what is judged begins 4 s into the clip.",
+)
+
+
+def cells_of(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield what a row says: one cell a column, over the runs of one receiver on one network."""
+    for _, name, factor in COLUMNS:
+        values = [run["figures"][name] * factor for run in runs if run["figures"][name] is not None]
+        if not values:
+            yield "-"
+            continue
+        middle, low, high = median(values), min(values), max(values)
+        text = f"{middle:.3g}" if abs(middle) < 1000 else f"{middle:.0f}"
+        yield text if len(values) == 1 or low == high else f"{text} ({low:.3g} to {high:.3g})"
+
+
+def screen_table(result: dict[str, Any]) -> Table:
+    """Return the table for the terminal."""
+    table = Table(title="Lossy link")
+    for heading in ("network", "source", "receiver", *(heading for heading, _, _ in COLUMNS)):
+        table.add_column(heading, overflow="fold")
+    for row in result["rows"]:
+        table.add_row(row["title"], row["source"], row["receiver"], *cells_of(row["runs"]))
+    return table
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Return the page."""
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    lines = [
+        "# Calls over a lossy link",
+        "",
+        f"`{result['command']}`, {result['date']}.",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"{machine['system']}, Python {machine['python']}; {versions}; ffmpeg {result['ffmpeg'] or 'none'}.",
+        f"Clip of {result['seconds']} s, 640x480, 24 pictures a second, 1.4 Mbit/s; seeds "
+        f"{', '.join(str(seed) for seed in result['seeds'])}; load average "
+        f"{result['load_before']} before, {result['load_after']} after.",
+        "",
+    ]
+    for source in sorted({row["source"] for row in result["rows"]}, reverse=True):
+        lines += [f"## Source: {source}", ""]
+        lines += _table(["network", "receiver", *(heading for heading, _, _ in COLUMNS)])
+        for row in result["rows"]:
+            if row["source"] == source:
+                lines.append(_row([row["title"], row["receiver"], *cells_of(row["runs"])]))
+        lines.append("")
+    lines += [f"- {note}" for note in (*NOTES, *result["notes"])]
+    return "\n".join([*lines, ""])
+
+
+def write_results(result: dict[str, Any], stem: Path) -> None:
+    """Write ``stem.json`` and ``stem.md``."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_suffix(".json").write_text(json.dumps(result, indent=2) + "\n")
+    stem.with_suffix(".md").write_text(markdown(result))
+
+
+def _table(headings: Sequence[str]) -> list[str]:
+    return [_row(headings), "|" + "---|" * len(headings)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+assert {name for _, name, _ in COLUMNS} <= {field.name for field in fields(Figures)}
