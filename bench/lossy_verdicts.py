@@ -15,24 +15,31 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from bench.machine import command_line, describe_machine
 from bench.network.namespaces import why_unavailable
 from bench.network.profiles import PROFILES
-from bench.network.verdicts import LiveVerdict, live_verdicts
+from bench.network.verdicts import LiveVerdict, live_verdicts, verdicts_afterwards
+from clients.publisher.prepare import prepare_clip
 from realtime.errors import SeamwatchError
 from realtime.interrupt import sigterm_as_interrupt
 from training.evaluate.clips import EvaluationClip
 from training.evaluate.datasets import tamper
+
+HOW = {
+    "live": "sent by `seamwatch stream` to `seamwatch serve`",
+    "afterwards": "received over WHIP and analysed by the monitor's pipeline when they were over",
+}
 
 
 def changes(clips: Sequence[EvaluationClip], passes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -56,8 +63,7 @@ def markdown(result: dict[str, Any]) -> str:
         f"`{result['command']}`, {result['date']}.",
         f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; load average "
         f"{result['load_before']} before, {result['load_after']} after.",
-        f"{len(result['files'])} files, {result['at_once']} at a time, streamed by `seamwatch stream` into "
-        "`seamwatch serve`.",
+        f"{len(result['files'])} files, {result['at_once']} at a time, {HOW[result['analysis']]}.",
         "",
         "| network | seed | kind | files | genuine | suspicious | fake | insufficient | other than first |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -88,6 +94,13 @@ def markdown(result: dict[str, Any]) -> str:
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 @click.option("--network", "networks", type=click.Choice(list(PROFILES)), multiple=True, required=True)
 @click.option("--condition", "conditions", multiple=True, help='Such as "call, clean"; by default all files.')
+@click.option(
+    "--analysis",
+    type=click.Choice(["live", "afterwards"]),
+    default="live",
+    show_default=True,
+    help="By a running monitor, or by its pipeline once a file is over: a slow machine does not disturb it.",
+)
 @click.option("--at-once", type=click.IntRange(1, 16), default=2, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the first pass.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for JSON and Markdown.")
@@ -96,6 +109,7 @@ def main(
     folder: Path,
     networks: tuple[str, ...],
     conditions: tuple[str, ...],
+    analysis: str,
     at_once: int,
     seed: int,
     out: Path | None,
@@ -109,16 +123,20 @@ def main(
     passes: list[dict[str, Any]] = []
     try:
         clips = [clip for clip in tamper(folder).clips if not conditions or clip.condition in conditions]
-        with sigterm_as_interrupt(), Progress(*columns, console=console) as progress:
+        with (
+            sigterm_as_interrupt(),
+            tempfile.TemporaryDirectory(prefix="seamwatch-verdicts-") as prepared,
+            Progress(*columns, console=console) as progress,
+        ):
+            files = []
+            for index, clip in enumerate(progress.track(clips, description="Preparing")):
+                files.append(prepare_clip(clip.path, Path(prepared) / f"p{index}.webm"))
             for number, name in enumerate(networks):
                 title = PROFILES[name].title
                 bar = progress.add_task(f"{title}, seed {seed + number}", total=len(clips))
+                show = partial(_show, progress, bar)
                 verdicts = _one_pass(
-                    clips,
-                    name,
-                    seed + number,
-                    at_once,
-                    lambda done, bar=bar: progress.update(bar, completed=done),
+                    files, name, seed=seed + number, at_once=at_once, analysis=analysis, on_progress=show
                 )
                 passes.append(
                     {
@@ -133,12 +151,18 @@ def main(
         sys.exit(130)
     except SeamwatchError as error:
         raise click.ClickException(str(error)) from error
+    except ExceptionGroup as group:
+        expected, _ = group.split(SeamwatchError)
+        if expected is None:
+            raise
+        raise click.ClickException(str(expected.exceptions[0])) from group
     result = {
         "command": command_line("bench.lossy_verdicts"),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": describe_machine(),
         "load_before": before,
         "load_after": _load(),
+        "analysis": analysis,
         "at_once": at_once,
         "files": [clip.path.name for clip in clips],
         "kinds": [clip.kind for clip in clips],
@@ -153,19 +177,34 @@ def main(
 
 
 def _one_pass(
-    clips: Sequence[EvaluationClip], name: str, seed: int, at_once: int, on_progress: Any
+    files: Sequence[Path],
+    name: str,
+    *,
+    seed: int,
+    at_once: int,
+    analysis: str,
+    on_progress: Callable[[int], None],
 ) -> list[LiveVerdict]:
-    with tempfile.TemporaryDirectory(prefix="seamwatch-verdicts-") as folder:
+    impairment = replace(PROFILES[name].impairment, spared_ns=0)
+    if analysis == "afterwards":
+        return asyncio.run(
+            verdicts_afterwards(files, impairment, seed=seed, at_once=at_once, on_progress=on_progress)
+        )
+    with tempfile.TemporaryDirectory(prefix="seamwatch-verdicts-") as store:
         return asyncio.run(
             live_verdicts(
-                [clip.path for clip in clips],
-                replace(PROFILES[name].impairment, spared_ns=0),
+                files,
+                impairment,
                 seed=seed,
                 at_once=at_once,
-                folder=Path(folder),
+                folder=Path(store),
                 on_progress=on_progress,
             )
         )
+
+
+def _show(progress: Progress, bar: TaskID, done: int) -> None:
+    progress.update(bar, completed=done)
 
 
 def _load() -> str:

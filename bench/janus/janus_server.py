@@ -40,6 +40,7 @@ nat: {{ ice_enforce_list = "{address}"  ignore_mdns = true }}
 plugins: {{ disable = "{other_plugins}" }}
 transports: {{ disable = "{other_transports}" }}
 events: {{ broadcast = false }}
+loggers: {{ disable = "libjanus_jsonlog.so" }}
 """
 _VIDEOROOM = """\
 general: {{ }}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bench.network.calibration import read_picture
 from realtime.ingest.sink import EndReason, PendingPicture, TrackState
 from realtime.timebase import TICK_NS, tick_time_ns
-from realtime.types import AudioFrame, Float32, GapReason, MediaGap, TrackKind, UInt8
+from realtime.types import AudioFrame, Float32, MediaGap, TrackKind, UInt8
 
 #: Stands for "unknown" in the arrays.
 UNKNOWN = -1
@@ -31,7 +31,6 @@ class Record:
             at the earliest, number, wrong cells, arrival, hand-over; times in ns.
         blocks: int64, shape (m, 4), a row a block of audio: call time, samples, arrival, hand-over.
         samples: All blocks, 16 kHz, one after the other.
-        lost: int64, shape (k, 2): call time of the gaps in the audio that are named "loss".
         cpu_ns: Processor time of the process from the first media to the last, without the meter's.
         seconds: The wall time of that.
     """
@@ -39,7 +38,6 @@ class Record:
     pictures: Int64
     blocks: Int64
     samples: Float32
-    lost: Int64
     cpu_ns: int
     seconds: float
 
@@ -50,7 +48,6 @@ class Record:
             pictures=self.pictures,
             blocks=self.blocks,
             samples=self.samples,
-            lost=self.lost,
             cost=np.array([self.cpu_ns, self.seconds]),
         )
 
@@ -63,7 +60,6 @@ class Record:
                 pictures=stored["pictures"],
                 blocks=stored["blocks"],
                 samples=stored["samples"],
-                lost=stored["lost"],
                 cpu_ns=int(cost[0]),
                 seconds=float(cost[1]),
             )
@@ -80,11 +76,9 @@ class Meter:
     """
 
     clock_ns: Callable[[], int] = time.monotonic_ns
-    ended: Callable[[], None] = lambda: None
     _pictures: list[tuple[int, ...]] = field(default_factory=list)
     _blocks: list[tuple[int, ...]] = field(default_factory=list)
     _samples: list[Float32] = field(default_factory=list)
-    _lost: list[tuple[int, int]] = field(default_factory=list)
     _shown: UInt8 | None = None
     _shown_tick: int | None = None
     _own_ns: int = 0
@@ -115,16 +109,13 @@ class Meter:
             self._samples.append(frame.samples)
 
     def on_gap(self, gap: MediaGap) -> None:
-        """Keep a loss of audio; what else is missing shows by itself."""
-        if gap.track == "audio" and gap.reason is GapReason.LOSS:
-            self._lost.append((gap.span.start_ns, gap.span.end_ns))
+        """Pass over it; what is missing shows by itself."""
 
     def on_track(self, kind: TrackKind, state: TrackState) -> None:
         """Pass over it."""
 
     def on_end(self, reason: EndReason) -> None:
-        """Tell the owner."""
-        self.ended()
+        """Pass over it."""
 
     def record(self) -> Record:
         """Return everything that was noted."""
@@ -134,7 +125,6 @@ class Meter:
             pictures=np.array(self._pictures, dtype=np.int64).reshape(-1, 6),
             blocks=np.array(self._blocks, dtype=np.int64).reshape(-1, 4),
             samples=np.concatenate(self._samples) if self._samples else np.empty(0, dtype=np.float32),
-            lost=np.array(self._lost, dtype=np.int64).reshape(-1, 2),
             cpu_ns=cpu_ns - own_ns,
             seconds=wall_ns / 1e9,
         )

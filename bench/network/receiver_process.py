@@ -15,31 +15,15 @@ import sys
 import time
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from bench.network.ffmpeg_ice import accept_checks_without_priority
 from bench.network.meter import Meter
 from bench.network.stock_receiver import StockReceiver
+from bench.network.whip_endpoint import Receiver, serve_until_input_ends
 from realtime.ingest.webrtc import WebRtcReceiver
 from realtime.observe.logging import configure_logging
 
 ReceiverName = Literal["seamwatch", "aiortc"]
-
-
-class Receiver(Protocol):
-    """Receives one participant."""
-
-    async def accept(self, offer_sdp: str) -> str:
-        """Answer an offer."""
-
-    async def close(self) -> None:
-        """End the session. Idempotent."""
 
 
 def receiver_named(name: str, meter: Meter) -> Receiver:
@@ -47,25 +31,6 @@ def receiver_named(name: str, meter: Meter) -> Receiver:
     if name == "aiortc":
         return StockReceiver(meter)
     return WebRtcReceiver(meter, clock_ns=time.monotonic_ns)
-
-
-def whip_application(receiver: Receiver) -> Starlette:
-    """Return an endpoint for one session: POST an offer to /whip, DELETE /whip/session."""
-
-    async def publish(request: Request) -> Response:
-        answer = await receiver.accept((await request.body()).decode())
-        return Response(answer, 201, headers={"Location": "/whip/session"}, media_type="application/sdp")
-
-    async def leave(_: Request) -> Response:
-        await receiver.close()
-        return Response(status_code=200)
-
-    return Starlette(
-        routes=[
-            Route("/whip", publish, methods=["POST"]),
-            Route("/whip/session", leave, methods=["DELETE"]),
-        ]
-    )
 
 
 def counters(receiver: Receiver) -> dict[str, Any]:
@@ -77,27 +42,13 @@ def counters(receiver: Receiver) -> dict[str, Any]:
 
 async def serve(name: str, host: str, port: int, out: Path) -> None:
     """Serve until the standard input ends."""
-    accept_checks_without_priority()
     meter = Meter()
     receiver = receiver_named(name, meter)
-    config = uvicorn.Config(whip_application(receiver), host=host, port=port, log_level="error")
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve())
-    try:
-        await asyncio.to_thread(sys.stdin.read)
-        counted = counters(receiver)
-        await receiver.close()
-    finally:
-        server.should_exit = True
-        await serving
+    await serve_until_input_ends(receiver, host, port)
+    counted = counters(receiver)
+    await receiver.close()
     meter.record().save(out)
     print(json.dumps(counted), flush=True)
-
-
-class _Server(uvicorn.Server):
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        print("up", flush=True)
 
 
 if __name__ == "__main__":

@@ -96,11 +96,11 @@ async def live_verdicts(
     ``seamwatch serve`` and ``seamwatch stream`` run as users run them.
 
     Args:
-        files: What the participants send.
+        files: What the participants send; their stems name the participants.
         impairment: Of both directions.
         seed: Seed of the network.
         at_once: Participants at a time.
-        folder: For the monitor's store and short names of the files.
+        folder: For the monitor's store.
         on_progress: Told how many files are done.
 
     Raises:
@@ -113,10 +113,62 @@ async def live_verdicts(
         _monitor(link.far, at_once, folder) as token,
     ):
         for first in range(0, len(files), at_once):
-            group = _short_names(files[first : first + at_once], folder)
+            group = files[first : first + at_once]
             verdicts += await _call(link.near, token, group, f"{CALL}-{first}")
             on_progress(len(verdicts))
     return verdicts
+
+
+async def verdicts_afterwards(
+    files: Sequence[Path],
+    impairment: Impairment,
+    *,
+    seed: int,
+    at_once: int,
+    on_progress: Callable[[int], None],
+) -> list[LiveVerdict]:
+    """Send each file over a link of its own, and analyse what was received when it is over.
+
+    The same receiver and pipeline as in a live monitor, without its deadlines: what is measured is what the
+    network did, on a busy machine as well.
+
+    Args:
+        files: What is sent.
+        impairment: Of both directions.
+        seed: Seed of the first file's network; the next one has the next seed.
+        at_once: Files at a time.
+        on_progress: Told how many files are done.
+
+    Raises:
+        LinkUnavailableError: No link can be made here.
+        MonitorFailedError: A file was not sent to its end.
+    """
+    free, done = asyncio.Semaphore(at_once), 0
+
+    async def one(index: int) -> LiveVerdict:
+        nonlocal done
+        async with free:
+            verdict = await _received(files[index], impairment, seed + index)
+        done += 1
+        on_progress(done)
+        return verdict
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(index)) for index in range(len(files))]
+    return [task.result() for task in tasks]
+
+
+async def _received(path: Path, impairment: Impairment, seed: int) -> LiveVerdict:
+    async with lossy_link(impairment, impairment, seed=seed) as link:
+        listening = ("-m", "bench.network.verdict_process", ADDRESSES[1], str(PORT))
+        async with running(link.far, *listening) as receiving:
+            await receiving.line()
+            url = f"http://{ADDRESSES[1]}:{PORT}/whip"
+            async with running(link.near, "-m", "bench.network.sources", url, str(path)) as sending:
+                if await sending.process.wait() != 0:
+                    raise MonitorFailedError("A file did not reach its end.", fix="See the message above.")
+            said = json.loads(await receiving.finish())
+    return LiveVerdict(**{**said, "reasons": tuple(said["reasons"])})
 
 
 @asynccontextmanager
@@ -155,17 +207,6 @@ def _is_message(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except json.JSONDecodeError:
         return False
-
-
-def _short_names(files: Sequence[Path], folder: Path) -> list[Path]:
-    """Return links to the files whose names the participants can have."""
-    links = []
-    for index, path in enumerate(files):
-        link = folder / f"p{index}{path.suffix}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(path.resolve())
-        links.append(link)
-    return links
 
 
 async def _discard(program: Program) -> None:

@@ -65,7 +65,7 @@ class Attendance:
         self._announce(hub, "joining")
         try:
             while (lost := await self._attempt(monitor, hub)) is not None:
-                wait_s = self._backoff.lost(self._clock_ns())
+                wait_s = max(self._backoff.lost(self._clock_ns()), lost.retry_after_s or 0.0)
                 log.warning("call_lost", retry_in_s=round(wait_s, 1))
                 self._announce(hub, "reconnecting", f"{lost.message} {lost.fix}")
                 await asyncio.sleep(wait_s)
@@ -92,7 +92,7 @@ class Attendance:
             self._announce(hub, "joined")
             self._joined.set()
 
-        greeting = asyncio.create_task(self._greet(adapter), name="greeting")
+        greeting = asyncio.create_task(self._greet(adapter, room), name="greeting")
         try:
             await adapter.attend(room, joined)
         except CallLostError as error:
@@ -104,11 +104,15 @@ class Attendance:
             await room.close()
         return None
 
-    async def _greet(self, adapter: CallAdapter) -> None:
+    async def _greet(self, adapter: CallAdapter, room: WatchedRoom) -> None:
+        """Say hello, or when somebody appears who can hear it; some calls have no chat of their own."""
         await self._joined.wait()
-        if self._unsaid_hello:
+        while self._unsaid_hello:
+            room.someone_appeared.clear()
             self._unsaid_hello = not await adapter.post(CONSENT_LINE)
-            log.info("greeting_posted", posted=not self._unsaid_hello)
+            if self._unsaid_hello:
+                log.info("greeting_not_posted")
+                await room.someone_appeared.wait()
 
     def _announce(self, hub: EventHub, state: CallState, reason: str = "") -> None:
         hub.publish_call(Call(call=self.target.call, state=state, reason=reason))

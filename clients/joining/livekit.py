@@ -17,6 +17,7 @@ from clients.joining.livekit_sdk import refusal, require_sdk
 from clients.joining.target import JoinTarget
 from realtime.errors import CapacityError
 from realtime.server.auth import is_loopback
+from realtime.timebase import NS_PER_S
 from realtime.types import TrackKind
 
 CHAT_TOPIC = "lk.chat"
@@ -99,6 +100,7 @@ class _Visit:
         self._feeds: dict[str, LiveKitFeed] = {}
         self._refused: set[str] = set()
         self._layers: dict[str, tuple[Any, LayerPolicy]] = {}
+        self._look_due_ns = 0
         for event in _EVENTS:
             self._there.on(event, self._on_event)
         self._there.on("disconnected", self._on_disconnected)
@@ -156,8 +158,8 @@ class _Visit:
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await self._there.disconnect()
-        except TimeoutError:
-            _log.warning("livekit_leave_unanswered")
+        except Exception as error:
+            _log.warning("livekit_leave_failed", error=type(error).__name__)
 
     async def post(self, text: str) -> bool:
         """Post a line into the chat."""
@@ -173,6 +175,7 @@ class _Visit:
 
     async def _update(self) -> None:
         people = {person.sid: person for person in self._there.remote_participants.values()}
+        self._refused &= people.keys()
         for sid in self._feeds.keys() - people.keys():
             await self._feeds.pop(sid).close()
             self._layers.pop(sid, None)
@@ -184,7 +187,11 @@ class _Visit:
                 await self._seat(sid, person)
             if sid in self._feeds:
                 self._feeds[sid].follow(publications)
-                self._choose_layer(sid, publications.get("video"))
+        now_ns = self._room.clock_ns()
+        if now_ns >= self._look_due_ns:
+            self._look_due_ns = now_ns + int(LOOK_INTERVAL_S * NS_PER_S)
+            for sid in self._feeds.keys() & people.keys():
+                self._choose_layer(sid, self._wanted(people[sid]).get("video"))
 
     async def _seat(self, sid: str, person: Any) -> None:
         feed = LiveKitFeed(self._rtc, clock_ns=self._room.clock_ns)
@@ -206,13 +213,10 @@ class _Visit:
         return wanted
 
     def _choose_layer(self, sid: str, publication: Any) -> None:
+        if publication is None or publication.track is None or not publication.simulcasted:
+            return
         sighting = self._room.sighting(sid)
-        if (
-            sighting is None
-            or publication is None
-            or publication.track is None
-            or not publication.simulcasted
-        ):
+        if sighting is None:
             return
         followed, policy = self._layers.get(sid, (None, LayerPolicy()))
         if followed is not publication:
@@ -256,5 +260,5 @@ class _Visit:
 def _server_url(target: JoinTarget) -> str:
     scheme = target.url.scheme.removeprefix("livekit+")
     if scheme == "ws" and not is_loopback(str(target.url.hostname)):
-        _log.warning("livekit_without_tls", fix="Use livekit+wss://: the token travels unencrypted.")
+        raise JoinError("The token would travel unencrypted.", fix="Use livekit+wss://.")
     return urlunsplit((scheme, target.url.netloc, target.url.path, "", ""))

@@ -29,6 +29,7 @@ MAX_BLOCKS = 1000
 #: Sound waits for the counters, so this is also the longest delay that asking adds.
 ASK_INTERVAL_S: dict[TrackKind, float] = {"audio": 0.2, "video": 0.5}
 SUBSCRIBE_AGAIN_NS = NS_PER_S
+PATIENT_QUESTIONS = 10
 ANSWER_TIMEOUT_S = 2.0
 MAX_ANSWER_AGE_NS = 2 * NS_PER_S
 CLOSE_TIMEOUT_S = 2.0
@@ -145,14 +146,14 @@ class LiveKitFeed:
             await _close_stream(stream)
 
     async def _ask(self, kind: TrackKind, track: Any, source: DecodedSource) -> None:
-        answered = True
+        unanswered = 0
         while True:
             counters = await self._counters(track)
+            unanswered = unanswered + 1 if counters is None else 0
             if counters is not None:
                 self._tell(kind, counters, source)
-            elif answered:
+            if unanswered == PATIENT_QUESTIONS:
                 _log.warning("livekit_counters_missing", track=kind)
-            answered = counters is not None
             await asyncio.sleep(ASK_INTERVAL_S[kind])
 
     def _tell(self, kind: TrackKind, counters: Any, source: DecodedSource) -> None:

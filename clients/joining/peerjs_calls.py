@@ -12,6 +12,7 @@ import structlog
 from clients.joining.adapter import Room
 from clients.joining.ending import EndNotice
 from clients.joining.peerjs_protocol import (
+    MAX_LINE_BYTES,
     Candidate,
     ConnectionKind,
     Offer,
@@ -28,6 +29,7 @@ from realtime.ingest.source import MediaSource
 from realtime.ingest.webrtc import WebRtcReceiver
 
 MAX_CONNECTIONS = 64
+MAX_CONNECTIONS_PER_PEER = 8
 
 AddCandidate = Callable[[str, str | None, int | None], Awaitable[None]]
 
@@ -55,8 +57,8 @@ class _Connection:
 class PeerCalls:
     """Answers calls and data connections, each in a task of its own, and forgets those that have ended.
 
-    Candidates beyond ``MAX_CANDIDATES`` that wait in one connection are dropped, connections beyond
-    ``MAX_CONNECTIONS`` and calls beyond ``MAX_CALLS_PER_PEER`` turned away.
+    A connection's candidates beyond ``MAX_CANDIDATES`` are dropped; connections beyond ``MAX_CONNECTIONS`` or
+    ``MAX_CONNECTIONS_PER_PEER``, and calls beyond ``MAX_CALLS_PER_PEER``, are turned away.
 
     Args:
         room: Gets the participants.
@@ -88,10 +90,11 @@ class PeerCalls:
         key = (offer.peer, offer.connection)
         if key in self._connections:
             return
-        feed = feed_of(offer.peer, {connection.feed for connection in self._connections.values()})
-        if offer.kind is ConnectionKind.DATA:
-            feed = ""
-        if feed is None or len(self._connections) >= MAX_CONNECTIONS:
+        feeds = {connection.feed for connection in self._connections.values()}
+        feed = feed_of(offer.peer, feeds) if offer.kind is ConnectionKind.MEDIA else ""
+        peers = [peer for peer, _ in self._connections]
+        is_full = len(peers) >= MAX_CONNECTIONS or peers.count(offer.peer) >= MAX_CONNECTIONS_PER_PEER
+        if feed is None or is_full:
             _log.warning("peerjs_call_refused", reason="too_many")
             await self._turn_away(offer.peer)
             return
@@ -112,7 +115,9 @@ class PeerCalls:
                 connection.ended.set_result(EndReason.PEER_LEFT)
 
     def send_line(self, text: str) -> bool:
-        """Send a line into every data connection; returns whether one took it."""
+        """Send a line into every data connection; returns whether one took it. None takes one too long."""
+        if len(text.encode()) > MAX_LINE_BYTES:
+            return False
         taken = [
             connection.channel.send(encode_line(text, connection.offer.serialization))
             for connection in self._connections.values()

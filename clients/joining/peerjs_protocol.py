@@ -16,6 +16,7 @@ MAX_NAME_CHARS = 64
 MAX_ID_CHARS = 128
 MAX_CANDIDATE_CHARS = 512
 MAX_CALLS_PER_PEER = 4
+MAX_LINE_BYTES = 0xFFFF
 
 
 class ConnectionKind(enum.StrEnum):
@@ -155,7 +156,7 @@ def encode_line(text: str, serialization: str) -> str | bytes:
     """Return a line of text as a data connection wants it.
 
     Args:
-        text: At most 65,535 bytes of UTF-8.
+        text: At most ``MAX_LINE_BYTES`` of UTF-8.
         serialization: "raw", "json", "MsgPack", or anything else for PeerJS's own BinaryPack.
 
     Raises:
@@ -163,7 +164,7 @@ def encode_line(text: str, serialization: str) -> str | bytes:
     """
     encoded = text.encode()
     length = len(encoded)
-    if length > 0xFFFF:
+    if length > MAX_LINE_BYTES:
         raise ValueError(f"a line of {length} bytes is too long")
     match serialization:
         case "raw":

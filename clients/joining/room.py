@@ -27,6 +27,9 @@ class WatchedRoom:
         monitor: Watches the participants.
         call: Name of the call on the wire.
         clock_ns: Monotonic clock.
+
+    Attributes:
+        someone_appeared: Set whenever a feed got its seat.
     """
 
     def __init__(self, monitor: Monitor, call: str, *, clock_ns: Callable[[], int]) -> None:
@@ -34,6 +37,7 @@ class WatchedRoom:
         self._call = call
         self._clock_ns = clock_ns
         self._watched: dict[str, _Watched] = {}
+        self.someone_appeared = asyncio.Event()
 
     @property
     def clock_ns(self) -> Callable[[], int]:
@@ -50,6 +54,7 @@ class WatchedRoom:
         except BaseException:
             self._watched.pop(feed, None)
             raise
+        self.someone_appeared.set()
         if self._watched.get(feed) is not watched:
             await self._monitor.unpublish(watched.resource_id)
 

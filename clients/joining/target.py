@@ -21,6 +21,9 @@ SCHEMES = {
     "peerjss": "peerjss://HOST/PATH?id=NAME",
 }
 
+#: Parts of a path that name no call.
+_PATH_WORDS = ("room", "whep")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinTarget:
@@ -79,7 +82,9 @@ def join_target(
 
 
 def _call_name(url: SplitResult) -> str:
-    segments = [segment for segment in url.path.split("/") if is_name(segment)]
+    segments = [
+        segment for segment in url.path.split("/") if is_name(segment) and segment not in _PATH_WORDS
+    ]
     return segments[-1] if segments else str(url.hostname).replace(":", "-")[:64]
 
 

@@ -26,10 +26,6 @@ _NO_ENDPOINT = ("There is no WHEP endpoint at this URL.", _COPY_URL)
 _REFUSALS: dict[int, tuple[str, str]] = {
     401: ("The stream wants a token.", "Pass it with --token."),
     403: ("The server does not let this token watch the stream.", "Pass another one with --token."),
-    404: (
-        "The server knows no such stream.",
-        "Check the URL; with servers that know a stream only while it is published, start the stream first.",
-    ),
     405: _NO_ENDPOINT,
     406: ("The stream has no codec that can be received.", "Publish it with Opus, and VP8 or H.264."),
     410: ("The stream is gone for good.", "Ask its owner for another URL."),
@@ -187,9 +183,12 @@ def refusal(status: int, retry_after: str | None) -> JoinError | CallLostError:
         status: The HTTP status.
         retry_after: The value of the header ``Retry-After``; only its form in seconds is understood.
     """
-    if status == HTTPStatus.CONFLICT:
+    # Some servers know a stream only while somebody publishes it.
+    if status in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):
         return CallLostError(
-            "The stream has not begun.", fix="Start publishing it.", retry_after_s=_seconds(retry_after)
+            "Nothing is published there now.",
+            fix="Check the URL, and that the stream is published.",
+            retry_after_s=_seconds(retry_after),
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING:
         return CallLostError(

@@ -84,7 +84,7 @@ class IncomingTrack:
             nacks=counters.nacks,
             key_frame_requests=counters.key_frame_requests,
             frames=self.live.frames,
-            damaged=counters.damaged + self._decoder.damaged,
+            damaged=counters.damaged + self._decoder.damaged + self.live.unplaced,
             freezes=counters.freezes,
             missing_ms=self.live.lost_ns // NS_PER_MS,
             dropped=self._decoder.dropped,

@@ -46,6 +46,7 @@ class LiveTrack:
         state: What the track is doing; None before its first frame.
         gaps: Gaps handed on.
         lost_ns: Media time covered by gaps with the reason ``LOSS``.
+        unplaced: Frames whose timestamps have no place on the timeline.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LiveTrack:
         self.state: TrackState | None = None
         self.gaps = 0
         self.lost_ns = 0
+        self.unplaced = 0
 
     @property
     def covered_ns(self) -> int:
@@ -83,6 +85,7 @@ class LiveTrack:
         rtp = frame.pts
         time_ns = None if rtp is None else self._clock.time_ns(self.kind, rtp)
         if rtp is None or time_ns is None or self._packets is None:
+            self.unplaced += 1
             return
         arrival_ns = self._packets.arrival_ns(rtp) or now_ns
         self._enter(TrackState.LIVE)

@@ -28,6 +28,7 @@ class OfferedChannel:
         self._peer: RTCPeerConnection | None = None
         self._channel: RTCDataChannel | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     async def accept(self, offer_sdp: str) -> str:
         """Accept an offer and return the answer; connecting goes on in the background.
@@ -73,11 +74,17 @@ class OfferedChannel:
         return True
 
     async def close(self) -> None:
-        """End the connection and wait until all of it has ended. Idempotent."""
+        """End the connection and wait until all of it has ended, even when cancelled. Idempotent."""
         self._end(EndReason.CLOSED)
-        peer, self._peer = self._peer, None
-        if peer is not None:
-            await close_peer(peer)
+        if self._peer is None:
+            return
+        if self._closing is None:
+            self._closing = asyncio.create_task(close_peer(self._peer), name="data-channel-close")
+        try:
+            await asyncio.shield(self._closing)
+        except asyncio.CancelledError:
+            await self._closing
+            raise
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if self._channel is not None:

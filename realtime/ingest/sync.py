@@ -25,10 +25,13 @@ REMAP_NS = 200 * NS_PER_MS
 MAX_REPORT_AGE_NS = 10 * NS_PER_S
 MAX_SILENCE_NS = NS_PER_S
 MAX_REPORTS = 64
+MAX_DRIFT_DIVISOR = 100
 MAX_PLAUSIBLE_SKEW_NS = 2 * NS_PER_S
 SLEW_DIVISOR = 20
 STEP_NS = 500 * NS_PER_MS
 ARRIVAL_UNCERTAINTY_NS = 20 * NS_PER_MS
+FEW_REPORTS = 3
+FEW_REPORTS_UNCERTAINTY_NS = 10 * NS_PER_MS
 
 _WRAP = 1 << 32
 
@@ -66,7 +69,8 @@ class TrackClock:
     """One track: RTP timestamps to its media time, and where the sender's clock puts that.
 
     Media time starts at 0 with the first packet and survives wraps, reordering and restarts. A restart (a
-    jump of the timestamps that the arrivals do not share) continues it by the time that passed.
+    jump of the timestamps that the arrivals do not share) continues it by the time that passed. Whatever is
+    sent, media time runs at most 1 % and ``RESTART_NS`` ahead of the arrivals.
 
     Args:
         clock_hz: RTP clock rate.
@@ -78,6 +82,7 @@ class TrackClock:
         self._codec_delay_ns = codec_delay_ns
         self._segment: _Segment | None = None
         self._previous: _Segment | None = None
+        self._first_arrival_ns = 0
         self._newest_arrival_ns = 0
         self._arrivals: deque[tuple[int, int]] = deque()
         self._reports: deque[tuple[int, int]] = deque(maxlen=MAX_REPORTS)
@@ -88,23 +93,22 @@ class TrackClock:
         self.ignored_reports = 0
 
     def media_ns(self, rtp: int) -> int | None:
-        """Return the media time of a timestamp, None before the first packet."""
-        segment = self._segment
-        if segment is None:
-            return None
-        if self._previous is not None and not segment.holds(rtp) and self._previous.holds(rtp):
-            segment = self._previous
-        return segment.media_ns(rtp) - self._codec_delay_ns
+        """Return the media time of a timestamp, None for one that no recent packet had."""
+        for segment in (self._segment, self._previous):
+            if segment is not None and segment.holds(rtp):
+                return segment.media_ns(rtp) - self._codec_delay_ns
+        return None
 
     def on_packet(self, rtp: int, arrival_ns: int) -> None:
         """Take note of an arriving packet."""
         if self._segment is None:
             self._segment = _Segment(rtp, rtp, 0, self._clock_hz)
-            self._newest_arrival_ns = arrival_ns
+            self._first_arrival_ns = self._newest_arrival_ns = arrival_ns
         segment = self._segment
         step_ns = rtp_distance(rtp, segment.newest_rtp) * NS_PER_S // self._clock_hz
         passed_ns = arrival_ns - self._newest_arrival_ns
-        if step_ns > passed_ns + RESTART_NS or step_ns < -RESTART_NS:
+        too_far = step_ns > passed_ns + RESTART_NS or segment.media_ns(rtp) > self._latest_ns(arrival_ns)
+        if too_far or step_ns < -RESTART_NS:
             if self._previous is not None and self._previous.holds(rtp):
                 return
             self._restart(rtp, segment.newest_media_ns + max(0, passed_ns))
@@ -139,7 +143,7 @@ class TrackClock:
             if candidate is None or abs(offset_ns - candidate) > REMAP_NS:
                 self.ignored_reports += 1
                 return
-            self._remap(segment, offset_ns - usual_ns)
+            self._remap(segment, offset_ns - usual_ns, arrival_ns)
             offset_ns = ntp_ns - segment.media_ns(rtp)
         self._remap_candidate_ns = None
         while self._reports and self._reports[0][0] < arrival_ns - WINDOW_NS:
@@ -161,10 +165,12 @@ class TrackClock:
 
     @property
     def report_spread_ns(self) -> int:
-        """Median absolute deviation of the recent reports."""
+        """Median absolute deviation of the recent reports; an assumption while there are only a few."""
         middle = self.report_offset_ns
         if middle is None:
             return 0
+        if len(self._reports) < FEW_REPORTS:
+            return FEW_REPORTS_UNCERTAINTY_NS
         return int(median(abs(offset - middle) for _, offset in self._reports))
 
     def _restart(self, rtp: int, media_ns: int) -> None:
@@ -174,11 +180,16 @@ class TrackClock:
         self._remap_candidate_ns = None
         self.restarts += 1
 
-    def _remap(self, segment: _Segment, change_ns: int) -> None:
+    def _latest_ns(self, arrival_ns: int) -> int:
+        passed_ns = arrival_ns - self._first_arrival_ns
+        return passed_ns + passed_ns // MAX_DRIFT_DIVISOR + RESTART_NS
+
+    def _remap(self, segment: _Segment, change_ns: int, arrival_ns: int) -> None:
         """Follow a sender whose mapping changed: a pause that its timestamps left out moves media time on."""
         self._forget_reports()
         if change_ns > 0:
-            segment.newest_media_ns += change_ns
+            moved_ns = segment.newest_media_ns + change_ns
+            segment.newest_media_ns = min(moved_ns, self._latest_ns(arrival_ns))
 
     def _forget_reports(self) -> None:
         self._reports.clear()

@@ -14,7 +14,7 @@ MIN_WINDOWS = 8
 MIN_PROMINENCE = 0.05
 #: Chance alone lifts the best lag of n overlapping windows over the median by about this over sqrt(n).
 CHANCE_PROMINENCE = 0.8
-#: A search that has found no such peak in so many speech windows ends with the best lag there is.
+#: Where a search has found no such peak in so many speech windows, the best lag counts until there is one.
 SEARCH_WINDOWS = 12
 #: Up to here the tracks may be misaligned: any two alignments within it differ by two ticks at most, at which
 #: genuine lips and voice keep four fifths of their similarity.
@@ -41,7 +41,7 @@ class LagTracker:
         self._band_ticks = band_ticks
         self._lag_ticks: float | None = None
         self._peaks = 0
-        self._searching = False
+        self._sought = False
 
     @property
     def lag_ms(self) -> float | None:
@@ -56,16 +56,17 @@ class LagTracker:
     @property
     def searching(self) -> bool:
         """Whether no lag, not even zero, may be taken for the right one."""
-        return self._searching
+        return self._sought and self._lag_ticks is None
 
     def search(self) -> None:
         """Forget the lag, and take none for the right one until a peak stands out or ``SEARCH_WINDOWS`` came.
 
-        The profiles from now on must leave out the windows from before.
+        From then on the best lag counts, whatever it is, until a peak stands out. The profiles from now on
+        must leave out the windows from before.
         """
         self._lag_ticks = None
         self._peaks = 0
-        self._searching = True
+        self._sought = True
 
     def update(self, profile: Float32, counts: npt.NDArray[np.int64]) -> None:
         """Take the newest profile.
@@ -82,11 +83,12 @@ class LagTracker:
         if profile.shape != (lags,) or counts.shape != (lags,):
             raise ValueError(f"expected {lags} lags, got {profile.shape} means and {counts.shape} counts")
         peak = _peak_index(profile.astype(np.float64), counts)
-        if peak is None and self._searching and counts.max() >= SEARCH_WINDOWS:
-            peak = float(np.argmax(np.where(_usable(profile, counts), profile, -np.inf)))
         if peak is None:
+            if self._sought and counts.max() >= SEARCH_WINDOWS:
+                best = int(np.argmax(np.where(_usable(profile, counts), profile, -np.inf)))
+                self._lag_ticks = float(best - self._band_ticks)
             return
-        self._searching = False
+        self._sought = False
         lag_ticks = peak - self._band_ticks
         self._peaks = min(self._peaks + 1, SETTLED_UPDATES)
         previous = lag_ticks if self._lag_ticks is None else self._lag_ticks

@@ -7,10 +7,8 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import av
-import numpy as np
 import pytest
 
 pytest.importorskip("livekit.rtc", reason="needs the LiveKit SDK: pip install 'seamwatch[livekit]'")
@@ -24,75 +22,16 @@ from clients.joining.target import join_target
 from clients.publisher.packets import EncodedClip
 from clients.publisher.prepare import prepare_clip
 from clients.publisher.tracks import Pace, PacketTrack
-from realtime.ingest.sink import EndReason, PendingPicture, TrackState
+from realtime.ingest.sink import EndReason
 from realtime.ingest.source import MediaSource
-from realtime.timebase import NS_PER_S, SAMPLE_RATE_HZ, TICK_NS, sample_at, sample_time_ns
-from realtime.types import AudioFrame, GapReason, MediaGap, TrackKind
+from realtime.types import GapReason, TrackKind
 from tests.support.livekit_double import CAMERA, MICROPHONE, SCREEN_SHARE, LiveKitDouble
 from tests.support.livekit_session import Media
 from tests.support.media import write_clip
+from tests.support.media_recorder import PATIENCE_S, MediaRecorder, until
 
-MS = 1_000_000
-PATIENCE_S = 60.0
 #: What the lag tracker can learn as a participant's baseline.
 LAG_BAND_MS = 280
-
-
-class Recorder:
-    """A sink that insists on media and gaps without hole or overlap."""
-
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
-        self.audio: list[AudioFrame] = []
-        self.pictures: list[tuple[int, bool, tuple[int, ...]]] = []
-        self.gaps: list[MediaGap] = []
-        self.states: list[tuple[TrackKind, TrackState]] = []
-        self.ends: list[EndReason] = []
-        self.covered: dict[TrackKind, int] = {"audio": 0, "video": 0}
-
-    def _cover(self, kind: TrackKind, start_ns: int, end_ns: int) -> None:
-        assert start_ns == self.covered[kind]
-        assert end_ns > start_ns
-        self.covered[kind] = end_ns
-        self._changed()
-
-    def on_audio(self, frame: AudioFrame) -> None:
-        end_ns = sample_time_ns(sample_at(frame.start_ns) + len(frame.samples))
-        self._cover("audio", frame.start_ns, end_ns)
-        self.audio.append(frame)
-
-    def on_picture(self, picture: PendingPicture) -> None:
-        self._cover("video", picture.tick * TICK_NS, (picture.tick + 1) * TICK_NS)
-        image = picture.convert()
-        self.pictures.append((picture.tick, bool(image.mean() > 150), image.shape))
-
-    def on_gap(self, gap: MediaGap) -> None:
-        self._cover(gap.track, gap.span.start_ns, gap.span.end_ns)
-        self.gaps.append(gap)
-
-    def on_track(self, kind: TrackKind, state: TrackState) -> None:
-        self.states.append((kind, state))
-        self._changed()
-
-    def on_end(self, reason: EndReason) -> None:
-        self.ends.append(reason)
-        self._changed()
-
-    def gap_s(self, kind: TrackKind, reason: GapReason) -> float:
-        return sum(g.span.duration_ns for g in self.gaps if (g.track, g.reason) == (kind, reason)) / NS_PER_S
-
-    def flashes_ns(self) -> list[int]:
-        bright = {tick: is_bright for tick, is_bright, _ in self.pictures}
-        return [tick * TICK_NS for tick in bright if bright[tick] and bright.get(tick - 1) is False]
-
-    def beeps_ns(self) -> list[int]:
-        onsets: list[int] = []
-        for frame in self.audio:
-            for sample in np.flatnonzero(np.abs(frame.samples) > 0.25):
-                time_ns = frame.start_ns + int(sample) * NS_PER_S // SAMPLE_RATE_HZ
-                if not onsets or time_ns - onsets[-1] > NS_PER_S // 2:
-                    onsets.append(time_ns)
-        return onsets
 
 
 class RecordingRoom:
@@ -101,7 +40,7 @@ class RecordingRoom:
     def __init__(self) -> None:
         self.changed = asyncio.Event()
         self.sources: dict[str, MediaSource] = {}
-        self.sinks: dict[str, Recorder] = {}
+        self.sinks: dict[str, MediaRecorder] = {}
         self.events: list[tuple[str, str]] = []
 
     @property
@@ -109,7 +48,7 @@ class RecordingRoom:
         return time.monotonic_ns
 
     async def appeared(self, feed: str, name: str, open_source: OpenSource) -> None:
-        sink = self.sinks[name] = Recorder(self.changed.set)
+        sink = self.sinks[name] = MediaRecorder(self.changed)
         self.sources[feed] = await open_source(sink)
         self.events.append(("appeared", name))
         self.changed.set()
@@ -123,47 +62,37 @@ class RecordingRoom:
         return None
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
+        await until(self.changed, condition)
+
+    async def live(self, name: str, *kinds: TrackKind) -> MediaRecorder:
+        """Wait until a participant's tracks deliver."""
+        await self.until(lambda: name in self.sinks and self.sinks[name].live == set(kinds))
+        return self.sinks[name]
 
 
 class Clip:
-    """Opens a looped clip's tracks, in step with each other, as often as somebody subscribes."""
+    """A looped clip; both tracks are in step, whenever somebody subscribes to them.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opened: list[EncodedClip] = []
+    Attributes:
+        silenced: Kinds of media whose packets are lost on the way.
+    """
+
+    def __init__(self, encoded: EncodedClip) -> None:
+        self._encoded = encoded
         self._pace = Pace()
-        self._clip: EncodedClip | None = None
         self.silenced: set[str] = set()
-
-    async def prepare(self) -> None:
-        self._clip = await EncodedClip.open(self._path, loop=True)
-        self._opened.append(self._clip)
 
     def media(self, source: models.TrackSource) -> Media:
         kind: TrackKind = "audio" if source == MICROPHONE else "video"
-        return Media(source, lambda: self._track(kind))
-
-    def _track(self, kind: TrackKind) -> PacketTrack:
-        assert self._clip is not None
-        return GatedTrack(self._clip, kind, self._pace, self.silenced)
-
-    async def aclose(self) -> None:
-        for clip in self._opened:
-            await clip.aclose()
+        return Media(source, lambda: LossyTrack(self._encoded, kind, self._pace, self.silenced))
 
 
-class GatedTrack(PacketTrack):
-    """A track whose packets can be lost on the way."""
-
+class LossyTrack(PacketTrack):
     def __init__(self, clip: EncodedClip, kind: TrackKind, pace: Pace, silenced: set[str]) -> None:
         super().__init__(clip, kind, pace)
         self._silenced = silenced
 
-    async def recv(self) -> av.Packet[Any]:
+    async def recv(self) -> av.Packet:
         packet = await super().recv()
         while self.kind in self._silenced:
             packet = await super().recv()
@@ -179,10 +108,9 @@ def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def clip(clip_path: Path) -> AsyncIterator[Clip]:
-    clip = Clip(clip_path)
-    await clip.prepare()
-    yield clip
-    await clip.aclose()
+    encoded = await EncodedClip.open(clip_path, loop=True)
+    yield Clip(encoded)
+    await encoded.aclose()
 
 
 @pytest.fixture
@@ -218,10 +146,6 @@ async def attended(
             await source.close()
 
 
-def live(sink: Recorder) -> set[TrackKind]:
-    return {kind for kind, state in dict(sink.states).items() if state is TrackState.LIVE}
-
-
 async def test_a_participant_is_heard_and_seen_in_step(
     server: LiveKitDouble, clip: Clip, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -229,29 +153,22 @@ async def test_a_participant_is_heard_and_seen_in_step(
     await server.enter("alice", clip.media(MICROPHONE), clip.media(CAMERA), name="Alice")
     await server.enter("presenter", clip.media(SCREEN_SHARE))
     async with attended(server, room) as (adapter, _):
-        await room.until(lambda: "Alice" in room.sinks and live(room.sinks["Alice"]) == {"audio", "video"})
-        sink = room.sinks["Alice"]
+        sink = await room.live("Alice", "audio", "video")
         assert await adapter.post("Seamwatch monitor is here.")
-        await room.until(lambda: len(sink.flashes_ns()) >= 8 and len(sink.beeps_ns()) >= 8)
+        await until(server.changed, lambda: bool(server.texts))
+        await room.until(lambda: min(len(sink.flashes_ns()), len(sink.beeps_ns())) >= 8)
         (source,) = room.sources.values()
         reception = source.reception()
-        async with asyncio.timeout(PATIENCE_S):
-            while not server.texts:
-                await asyncio.sleep(0.01)
+    await until(server.changed, lambda: server.visit.left)
     assert server.texts == [("lk.chat", "Seamwatch monitor is here.")]
-    async with asyncio.timeout(PATIENCE_S):
-        while not server.visit.left:
-            await asyncio.sleep(0.01)
     assert room.events == [("appeared", "Alice")]
     assert sink.ends == [EndReason.CLOSED]
-    assert {shape for _, _, shape in sink.pictures} == {(120, 160, 3)}
+    assert sink.shapes == {(120, 160, 3)}
     assert reception.sync == "reports"
     assert reception.audio is not None
     assert reception.video is not None
     assert min(reception.audio.packets, reception.video.packets) > 100
-
-    beeps = sink.beeps_ns()
-    errors = [(min(beeps, key=lambda b: abs(b - flash)) - flash) / MS for flash in sink.flashes_ns()[3:]]
+    errors = sink.errors_ms()[3:]
     with capsys.disabled():
         print(f"\nLiveKit SDK, beep minus flash, +-20 ms of grid: {[round(error) for error in errors]} ms")
     assert abs(median(errors)) <= LAG_BAND_MS
@@ -261,18 +178,15 @@ async def test_people_and_tracks_come_and_go(server: LiveKitDouble, clip: Clip) 
     room = RecordingRoom()
     async with attended(server, room):
         (microphone,) = await server.enter("bob", clip.media(MICROPHONE))
-        await room.until(lambda: "bob" in room.sinks and live(room.sinks["bob"]) == {"audio"})
-        sink = room.sinks["bob"]
+        sink = await room.live("bob", "audio")
         camera = await server.publish("bob", clip.media(CAMERA))
-        await room.until(lambda: live(sink) == {"audio", "video"})
-
+        await room.live("bob", "audio", "video")
         await server.mute("bob", microphone, True)
-        await room.until(lambda: sink.gap_s("audio", GapReason.MUTED) > 1)
+        await room.until(lambda: sink.gap_ms("audio", GapReason.MUTED) > 1000)
         await server.mute("bob", microphone, False)
-        await room.until(lambda: "audio" in live(sink))
-
+        await room.live("bob", "audio", "video")
         await server.unpublish("bob", camera)
-        await room.until(lambda: sink.gap_s("video", GapReason.MUTED) > 1)
+        await room.until(lambda: sink.gap_ms("video", GapReason.MUTED) > 1000)
         await server.leave("bob")
         await room.until(lambda: bool(sink.ends))
     assert [event for event, _ in room.events] == ["appeared", "left"]
@@ -285,50 +199,44 @@ async def test_sound_that_does_not_arrive_is_a_loss_and_not_silence(
     room = RecordingRoom()
     await server.enter("alice", clip.media(MICROPHONE), name="Alice")
     async with attended(server, room):
-        await room.until(lambda: "Alice" in room.sinks and live(room.sinks["Alice"]) == {"audio"})
-        sink = room.sinks["Alice"]
-        await room.until(lambda: sink.covered["audio"] > 2 * NS_PER_S)
-        before_s = sink.gap_s("audio", GapReason.LOSS)
+        sink = await room.live("Alice", "audio")
+        await room.until(lambda: sink.heard_s > 1)
+        before_ms = sink.gap_ms("audio", GapReason.LOSS)
         clip.silenced.add("audio")
-        await room.until(lambda: sink.gap_s("audio", GapReason.LOSS) - before_s > 2)
-        heard = sum(len(frame.samples) for frame in sink.audio)
+        await room.until(lambda: sink.gap_ms("audio", GapReason.LOSS) - before_ms > 2000)
+        heard_s = sink.heard_s
         clip.silenced.clear()
-        await room.until(lambda: sum(len(f.samples) for f in sink.audio) > heard + SAMPLE_RATE_HZ)
+        await room.until(lambda: sink.heard_s > heard_s + 1)
 
 
 async def test_it_finds_everybody_again_after_the_connection_broke(server: LiveKitDouble, clip: Clip) -> None:
     room = RecordingRoom()
     await server.enter("alice", clip.media(CAMERA), name="Alice")
     async with attended(server, room):
-        await room.until(lambda: "Alice" in room.sinks and live(room.sinks["Alice"]) == {"video"})
-        first = room.sinks["Alice"]
+        first = await room.live("Alice", "video")
         await server.cut()
         await room.until(lambda: room.sinks["Alice"] is not first)
-        await room.until(lambda: live(room.sinks["Alice"]) == {"video"})
+        await room.live("Alice", "video")
     assert first.ends == [EndReason.CLOSED]
     assert [event for event, _ in room.events] == ["appeared", "left", "appeared"]
 
 
-async def test_a_closed_room_is_the_end(server: LiveKitDouble) -> None:
+@pytest.mark.parametrize("reason", ["ROOM_DELETED", "PARTICIPANT_REMOVED"])
+async def test_how_it_was_sent_away_says_whether_it_is_over(server: LiveKitDouble, reason: str) -> None:
     async with attended(server, RecordingRoom()) as (_, attending):
-        await server.dismiss(models.DisconnectReason.ROOM_DELETED)
-        await attending
-
-
-async def test_a_monitor_that_was_removed_does_not_come_back(server: LiveKitDouble) -> None:
-    async with attended(server, RecordingRoom()) as (_, attending):
-        await server.dismiss(models.DisconnectReason.PARTICIPANT_REMOVED)
-        with pytest.raises(JoinError, match="removed"):
+        await server.dismiss(models.DisconnectReason.Value(reason))
+        if reason == "ROOM_DELETED":
             await attending
+        else:
+            with pytest.raises(JoinError, match="removed"):
+                await attending
 
 
 async def test_a_hidden_monitor_leaves_at_once(server: LiveKitDouble) -> None:
     server.permission.hidden = True
     with pytest.raises(JoinError, match="hides"):
         await adapter_for(server).attend(RecordingRoom(), lambda: None)
-    async with asyncio.timeout(PATIENCE_S):
-        while not server.visit.left:
-            await asyncio.sleep(0.01)
+    await until(server.changed, lambda: server.visit.left)
 
 
 async def test_a_bad_token_is_told(server: LiveKitDouble) -> None:

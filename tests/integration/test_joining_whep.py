@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from clients.publisher.prepare import prepare_clip
 from realtime.ingest.sink import EndReason
 from tests.support.joining_room import PATIENCE_S, FakeRoom, attended
 from tests.support.media import write_clip
-from tests.support.whep_server import WhepServer, serving
+from tests.support.whep_server import ClipPlayer, WhepServer, serving
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +24,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whep")
     source = write_clip(folder / "clip.mkv", seconds=3, size=(160, 120), audio_codec="pcm_s16le")
     return prepare_clip(source, folder / "clip.webm")
+
+
+def playing(clip: Path) -> Callable[[], Awaitable[ClipPlayer]]:
+    return partial(ClipPlayer.open, clip)
 
 
 def adapter(server: WhepServer, path: str = "/live/studio", *, token: str | None = None) -> WhepAdapter:
@@ -32,7 +38,7 @@ def adapter(server: WhepServer, path: str = "/live/studio", *, token: str | None
 async def test_a_stream_is_watched_and_left_politely(clip: Path, counter_offer: bool) -> None:
     room = FakeRoom()
     async with (
-        serving(WhepServer(clip, token="secret", counter_offer=counter_offer)) as server,
+        serving(WhepServer(playing(clip), token="secret", counter_offer=counter_offer)) as server,
         attended(adapter(server, token="secret"), room) as attending,
     ):
         sink = room.sinks["studio"]
@@ -51,7 +57,7 @@ async def test_a_stream_is_watched_and_left_politely(clip: Path, counter_offer: 
 
 async def test_the_end_of_the_stream_is_noticed(clip: Path) -> None:
     room = FakeRoom()
-    async with serving(WhepServer(clip)) as server, attended(adapter(server), room) as attending:
+    async with serving(WhepServer(playing(clip))) as server, attended(adapter(server), room) as attending:
         await room.until(lambda r: bool(r.sinks["studio"].sizes))
         await server.end_all()
         with pytest.raises(CallLostError, match="The server ended the stream"):
@@ -63,7 +69,7 @@ async def test_the_end_of_the_stream_is_noticed(clip: Path) -> None:
 
 async def test_a_redirected_offer_arrives(clip: Path) -> None:
     room = FakeRoom()
-    async with serving(WhepServer(clip, token="secret")) as server:
+    async with serving(WhepServer(playing(clip), token="secret")) as server:
         async with attended(adapter(server, "/moved/studio", token="secret"), room):
             await room.until(lambda r: bool(r.sinks["studio"].sizes))
         assert server.requests[-3:-1] == [("POST", "/moved/studio"), ("POST", "/live/studio")]
@@ -71,7 +77,7 @@ async def test_a_redirected_offer_arrives(clip: Path) -> None:
 
 
 async def test_refusals(clip: Path) -> None:
-    async with serving(WhepServer(clip, token="secret")) as server:
+    async with serving(WhepServer(playing(clip), token="secret")) as server:
         with pytest.raises(JoinError, match="wants a token"):
             await adapter(server).attend(FakeRoom(), pytest.fail)
         with pytest.raises(JoinError, match="knows no such stream"):

@@ -166,7 +166,10 @@ def spoilt(dice: random.Random, genuine: bytes) -> bytes:
 
 async def test_garbage_harms_neither_the_connection_nor_anybody_else(clip: Path) -> None:
     dice = random.Random(7)
-    async with call(clip, loop=True) as (bystander, _, _), call(clip, loop=True) as (sink, peer, receiver):
+    async with (
+        call(clip, loop=True) as (bystander, _, _),
+        call(clip, loop=True, alone=False) as (sink, peer, receiver),
+    ):
         await sink.until(lambda s: min(s.covered.values()) > NS_PER_S // 2)
         transport = transport_of(peer._peer)
         send, sent = transport._send_rtp, 0

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.ingest.sync import CallClock, TrackClock
+from realtime.ingest.sync import MAX_PLAUSIBLE_SKEW_NS, RESTART_NS, CallClock, TrackClock
 from realtime.types import TrackKind
 
 MS = 1_000_000
@@ -18,7 +18,7 @@ events = st.tuples(
 
 @settings(max_examples=200)
 @given(st.integers(0, (1 << 32) - 1), st.lists(events, max_size=60))
-def test_time_never_goes_backwards_whatever_is_sent(
+def test_time_never_goes_backwards_nor_far_ahead_whatever_is_sent(
     origin: int, moves: list[tuple[TrackKind, str, int, int, int]]
 ) -> None:
     clock = CallClock()
@@ -26,6 +26,7 @@ def test_time_never_goes_backwards_whatever_is_sent(
     for kind, track in tracks.items():
         clock.add_track(kind, track)
     newest: dict[TrackKind, int] = {}
+    first_ns: int | None = None
     arrival_ns, rtp = 0, origin
     for kind, what, wait_ms, ticks, ntp in moves:
         arrival_ns += wait_ms * MS
@@ -38,6 +39,8 @@ def test_time_never_goes_backwards_whatever_is_sent(
         assert time_ns is not None
         assert time_ns >= newest.get(kind, time_ns)
         newest[kind] = time_ns
+        first_ns = arrival_ns if first_ns is None else first_ns
+        assert time_ns <= (arrival_ns - first_ns) * 1.01 + RESTART_NS + MAX_PLAUSIBLE_SKEW_NS + S
         assert clock.state().uncertainty_ns >= 0
 
 

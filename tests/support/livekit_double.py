@@ -8,6 +8,7 @@ and knows no simulcast. What passes here has been tried against the SDK only.
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
@@ -37,6 +38,7 @@ class LiveKitDouble:
         refusal: Answers a join with this status instead; None to let it in.
         visits: Signalling connections so far, oldest first.
         texts: Lines of text that were sent, by topic.
+        changed: Set when somebody comes, sends a text or leaves.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,7 @@ class LiveKitDouble:
         self.refusal: HTTPStatus | None = None
         self.visits: list[Visit] = []
         self.texts: list[tuple[str, str]] = []
+        self.changed = asyncio.Event()
         self._people: dict[str, models.ParticipantInfo] = {}
         self._media: dict[str, Media] = {}
         self._sessions: dict[int, Session] = {}
@@ -174,6 +177,7 @@ class LiveKitDouble:
         query = {key: values[0] for key, values in parse_qs(urlsplit(socket.request.path).query).items()}
         visit = Visit(socket, query)
         self.visits.append(visit)
+        self.changed.set()
         session = Session(visit, self._person_and_media, self._on_packet)
         self._sessions[id(session)] = session
         try:
@@ -183,6 +187,7 @@ class LiveKitDouble:
             pass
         finally:
             del self._sessions[id(session)]
+            self.changed.set()
             await session.close()
 
     def _welcome(self) -> rtc.JoinResponse:
@@ -211,6 +216,7 @@ class LiveKitDouble:
         raise KeyError(sid)
 
     def _on_packet(self, packet: models.DataPacket) -> None:
+        self.changed.set()
         kind = packet.WhichOneof("value")
         if kind == "user":
             self.texts.append((packet.user.topic, packet.user.payload.decode()))

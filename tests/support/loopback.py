@@ -88,9 +88,9 @@ class Recorder:
 
 @asynccontextmanager
 async def call(
-    path: Path, *, loop: bool = False
+    path: Path, *, loop: bool = False, alone: bool = True
 ) -> AsyncIterator[tuple[Recorder, PublisherPeer, WebRtcReceiver]]:
-    """Connect a publisher of a file with a receiver; leaving ends both and leaves nothing running."""
+    """Connect a publisher of a file with a receiver; leaving ends both, and alone leaves nothing running."""
     sink = Recorder()
     receiver = WebRtcReceiver(sink, clock_ns=time.monotonic_ns)
     clip = await EncodedClip.open(path, loop=loop)
@@ -102,7 +102,8 @@ async def call(
         await receiver.close()
         await peer.close()
         await clip.aclose()
-    await nothing_left()
+    if alone:
+        await nothing_left()
 
 
 async def nothing_left() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGES = ("peer@1.0.2", "peerjs@1.5.5")
+INSTALL_TIMEOUT_S = 120
 SERVER_PATH = "/calls"
 LIBRARY = "node_modules/peerjs/dist/peerjs.min.js"
 
@@ -32,8 +33,9 @@ def peerjs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "package.json").write_text("{}")
     (folder / "server.mjs").write_text(_SERVER)
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES]
-    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if installed.returncode != 0:
+    try:
+        subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=INSTALL_TIMEOUT_S)
+    except subprocess.SubprocessError:
         pytest.skip(f"needs {' and '.join(PACKAGES)}: npm cannot install them")
     return folder
 

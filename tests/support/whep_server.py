@@ -1,13 +1,14 @@
-"""A WHEP server that plays a clip: aiortc behind HTTP (draft-ietf-wish-whep-03)."""
+"""A WHEP server (draft-ietf-wish-whep-03), and aiortc to play a clip behind it."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import uvicorn
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
@@ -24,25 +25,60 @@ from realtime.ingest.aiortc_tap import close_peer
 SDP = "application/sdp"
 
 
-class AnsweringPeer:
-    """Plays a clip to a peer that made the offer."""
-
-    def __init__(self, clip: EncodedClip) -> None:
-        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        pace = Pace()
-        for kind in clip.kinds:
-            known = RTCRtpSender.getCapabilities(kind).codecs
-            codecs = [codec for codec in known if codec.name.lower() in CODECS[kind]]
-            transceiver = self._peer.addTransceiver(PacketTrack(clip, kind, pace), direction="sendonly")
-            transceiver.setCodecPreferences(codecs)
+class Player(Protocol):
+    """Plays something to one peer, which either side may offer to."""
 
     async def answer(self, offer: str) -> str:
-        await self._peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-        await self._peer.setLocalDescription(await self._peer.createAnswer())
-        return str(self._peer.localDescription.sdp)
+        """Take an offer; returns the answer."""
+
+    async def offer(self) -> str:
+        """Return an offer."""
+
+    async def accept_answer(self, sdp: str) -> None:
+        """Take the answer to the offer."""
 
     async def close(self) -> None:
-        await close_peer(self._peer)
+        """Stop."""
+
+
+class ClipPlayer:
+    """Plays a file once."""
+
+    def __init__(self, clip: EncodedClip) -> None:
+        self._clip = clip
+        self._peer: RTCPeerConnection | None = None
+        self._publisher: PublisherPeer | None = None
+
+    @classmethod
+    async def open(cls, path: Path) -> ClipPlayer:
+        return cls(await EncodedClip.open(path))
+
+    async def answer(self, offer: str) -> str:
+        peer = self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        pace = Pace()
+        for kind in self._clip.kinds:
+            known = RTCRtpSender.getCapabilities(kind).codecs
+            codecs = [codec for codec in known if codec.name.lower() in CODECS[kind]]
+            transceiver = peer.addTransceiver(PacketTrack(self._clip, kind, pace), direction="sendonly")
+            transceiver.setCodecPreferences(codecs)
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+        await peer.setLocalDescription(await peer.createAnswer())
+        return str(peer.localDescription.sdp)
+
+    async def offer(self) -> str:
+        self._publisher = PublisherPeer(self._clip)
+        return await self._publisher.offer()
+
+    async def accept_answer(self, sdp: str) -> None:
+        assert self._publisher is not None
+        await self._publisher.accept_answer(sdp)
+
+    async def close(self) -> None:
+        if self._peer is not None:
+            await close_peer(self._peer)
+        if self._publisher is not None:
+            await self._publisher.close()
+        await self._clip.aclose()
 
 
 @dataclass
@@ -50,7 +86,7 @@ class WhepServer:
     """What the server does, and what it was asked.
 
     Attributes:
-        clip: The file that every session plays.
+        open_player: Makes what a new session plays.
         token: The bearer token that it wants, None for none.
         counter_offer: It answers offers with offers of its own.
         live: Whether anything is published: 409 where not.
@@ -59,13 +95,13 @@ class WhepServer:
         sessions: What plays now, by the path of the session.
     """
 
-    clip: Path
+    open_player: Callable[[], Awaitable[Player]]
     token: str | None = None
     counter_offer: bool = False
     live: bool = True
     url: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
-    sessions: dict[str, tuple[EncodedClip, AnsweringPeer | PublisherPeer]] = field(default_factory=dict)
+    sessions: dict[str, Player] = field(default_factory=dict)
 
     def app(self) -> Starlette:
         return Starlette(
@@ -96,17 +132,14 @@ class WhepServer:
         offer = (await request.body()).decode()
         if request.headers["Content-Type"] != SDP:
             return Response(status_code=415)
-        clip = await EncodedClip.open(self.clip)
+        player = await self.open_player()
         path = f"/session/{len(self.requests)}"
+        self.sessions[path] = player
         headers = {"Location": path, "ETag": '"unused"'}
         if self.counter_offer:
-            publisher = PublisherPeer(clip)
-            self.sessions[path] = clip, publisher
             media_type = f'{SDP}; valid-until="Wed, 09 Oct 2124 10:00:00 GMT"'
-            return Response(await publisher.offer(), 406, headers, media_type)
-        peer = AnsweringPeer(clip)
-        self.sessions[path] = clip, peer
-        return Response(await peer.answer(offer), 201, headers, SDP)
+            return Response(await player.offer(), 406, headers, media_type)
+        return Response(await player.answer(offer), 201, headers, SDP)
 
     async def _session(self, request: Request) -> Response:
         path = request.url.path
@@ -118,19 +151,16 @@ class WhepServer:
         if request.method == "DELETE":
             await self._end(path)
             return Response(status_code=200)
-        _, peer = self.sessions[path]
-        if not isinstance(peer, PublisherPeer) or request.headers["Content-Type"] != SDP:
+        if not self.counter_offer or request.headers["Content-Type"] != SDP:
             return Response(status_code=405)
-        await peer.accept_answer((await request.body()).decode())
+        await self.sessions[path].accept_answer((await request.body()).decode())
         return Response(status_code=204)
 
     def _may(self, request: Request) -> bool:
         return self.token is None or request.headers.get("Authorization") == f"Bearer {self.token}"
 
     async def _end(self, path: str) -> None:
-        clip, peer = self.sessions.pop(path)
-        await peer.close()
-        await clip.aclose()
+        await self.sessions.pop(path).close()
 
 
 @asynccontextmanager

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,9 +7,10 @@ from realtime.ingest.concealment import PlayoutCounters
 from realtime.ingest.decoded import UNCERTAINTY_NS, DecodedSource
 from realtime.ingest.live import FIRST_FRAME_MARGIN_NS, LATE_MARGIN_NS
 from realtime.ingest.reception import TrackReception
-from realtime.ingest.sink import EndReason, PendingPicture, TrackState
-from realtime.timebase import NS_PER_S, SAMPLE_RATE_HZ, TICK_NS, sample_at, sample_time_ns
-from realtime.types import AudioFrame, GapReason, MediaGap, TrackKind
+from realtime.ingest.sink import EndReason, TrackState
+from realtime.timebase import SAMPLE_RATE_HZ
+from realtime.types import GapReason, TrackKind
+from tests.support.media_recorder import MediaRecorder
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -19,67 +19,6 @@ BLOCK_NS = 10 * MS
 PICTURE_NS = 40 * MS
 ASK_NS = 200 * MS
 BOTH: tuple[TrackKind, ...] = ("audio", "video")
-
-
-class Recorder:
-    """A sink that insists on media and gaps without hole or overlap."""
-
-    def __init__(self) -> None:
-        self.audio: list[AudioFrame] = []
-        self.pictures: list[PendingPicture] = []
-        self.gaps: list[MediaGap] = []
-        self.states: list[tuple[TrackKind, TrackState]] = []
-        self.ends: list[EndReason] = []
-        self.changed = asyncio.Event()
-        self.covered: dict[TrackKind, int] = {"audio": 0, "video": 0}
-
-    def _cover(self, kind: TrackKind, start_ns: int, end_ns: int) -> None:
-        assert start_ns == self.covered[kind]
-        assert end_ns > start_ns
-        assert not self.ends
-        self.covered[kind] = end_ns
-
-    def on_audio(self, frame: AudioFrame) -> None:
-        end_ns = sample_time_ns(sample_at(frame.start_ns) + len(frame.samples))
-        self._cover("audio", frame.start_ns, end_ns)
-        self.audio.append(frame)
-
-    def on_picture(self, picture: PendingPicture) -> None:
-        self._cover("video", picture.tick * TICK_NS, (picture.tick + 1) * TICK_NS)
-        self.pictures.append(picture)
-
-    def on_gap(self, gap: MediaGap) -> None:
-        self._cover(gap.track, gap.span.start_ns, gap.span.end_ns)
-        self.gaps.append(gap)
-        self.changed.set()
-
-    def on_track(self, kind: TrackKind, state: TrackState) -> None:
-        self.states.append((kind, state))
-
-    def on_end(self, reason: EndReason) -> None:
-        self.ends.append(reason)
-        self.changed.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self.changed.clear()
-            await self.changed.wait()
-
-    def gap_ms(self, kind: TrackKind, reason: GapReason) -> float:
-        return sum(g.span.duration_ns for g in self.gaps if (g.track, g.reason) == (kind, reason)) / MS
-
-    def flashes_ns(self) -> list[int]:
-        bright = {picture.tick: bool(picture.convert().mean() > 128) for picture in self.pictures}
-        return [tick * TICK_NS for tick in bright if bright[tick] and bright.get(tick - 1) is False]
-
-    def beeps_ns(self) -> list[int]:
-        onsets: list[int] = []
-        for frame in self.audio:
-            for sample in np.flatnonzero(np.abs(frame.samples) > 0.25):
-                time_ns = frame.start_ns + int(sample) * NS_PER_S // SAMPLE_RATE_HZ
-                if not onsets or time_ns - onsets[-1] > NS_PER_S // 2:
-                    onsets.append(time_ns)
-        return onsets
 
 
 class Stack:
@@ -93,7 +32,7 @@ class Stack:
 
     def __init__(self, *, conceals_loss: bool = False, audio_delay_ns: int = 0) -> None:
         self.now_ns = START_NS
-        self.sink = Recorder()
+        self.sink = MediaRecorder()
         self.source = DecodedSource(
             self.sink,
             clock_ns=lambda: self.now_ns,
@@ -146,13 +85,6 @@ class Stack:
                 sender_ns = 1_700_000_000 * S + self.now_ns - self.behind_ns[kind]
                 self.source.note_sender_time(kind, sender_ns=sender_ns, at_ns=self.now_ns)
 
-    def errors_ms(self) -> list[float]:
-        """Return how much later than its flash each beep is on the call's timeline."""
-        beeps = self.sink.beeps_ns()
-        return [
-            (min(beeps, key=lambda beep: abs(beep - flash)) - flash) / MS for flash in self.sink.flashes_ns()
-        ]
-
 
 @pytest.mark.parametrize("conceals_loss", [False, True])
 def test_a_healthy_call_has_no_gaps_and_stays_in_step(conceals_loss: bool) -> None:
@@ -161,8 +93,8 @@ def test_a_healthy_call_has_no_gaps_and_stays_in_step(conceals_loss: bool) -> No
     assert stack.sink.gaps == []
     assert stack.sink.covered["audio"] == pytest.approx(5 * S, abs=250 * MS)
     assert stack.sink.covered["video"] == 5 * S
-    assert len(stack.errors_ms()) >= 4
-    assert all(abs(error) <= 40 for error in stack.errors_ms())
+    assert len(stack.sink.errors_ms()) >= 4
+    assert all(abs(error) <= 40 for error in stack.sink.errors_ms())
     assert stack.sink.audio[20].arrival_ns is not None
     assert sorted(stack.sink.states) == [("audio", TrackState.LIVE), ("video", TrackState.LIVE)]
     reception = stack.source.reception()
@@ -182,7 +114,7 @@ def test_the_tracks_may_come_one_after_the_other() -> None:
     stack.play(3000)
     assert {gap.reason for gap in stack.sink.gaps} == {GapReason.NO_TRACK}
     assert stack.sink.covered["audio"] == pytest.approx(6 * S, abs=50 * MS)
-    assert [error for error in stack.errors_ms() if abs(error) <= 40] != []
+    assert [error for error in stack.sink.errors_ms() if abs(error) <= 40] != []
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -200,7 +132,7 @@ def test_a_muted_track_is_a_gap_that_says_so(kind: TrackKind) -> None:
     assert stack.sink.gap_ms(kind, GapReason.LOSS) <= 400
     states = [state for track, state in stack.sink.states if track == kind]
     assert states == [TrackState.LIVE, TrackState.GAP, TrackState.LIVE]
-    assert abs(stack.errors_ms()[-1]) <= 40
+    assert abs(stack.sink.errors_ms()[-1]) <= 40
 
 
 def test_made_up_sound_is_a_loss_and_not_silence() -> None:
@@ -216,7 +148,7 @@ def test_made_up_sound_is_a_loss_and_not_silence() -> None:
     audio = stack.source.reception().audio
     assert audio is not None
     assert audio.missing_ms == pytest.approx(lost_ms)
-    assert abs(stack.errors_ms()[-1]) <= 40
+    assert abs(stack.sink.errors_ms()[-1]) <= 40
 
 
 def test_sound_that_nobody_vouches_for_is_not_passed_on() -> None:
@@ -235,7 +167,7 @@ def test_a_piece_of_sound_that_was_dropped_on_the_way_is_a_loss() -> None:
     stack.sends = {"audio", "video"}
     stack.play(3000)
     assert stack.sink.gap_ms("audio", GapReason.LOSS) == pytest.approx(300, abs=25)
-    assert abs(stack.errors_ms()[-1]) <= 40
+    assert abs(stack.sink.errors_ms()[-1]) <= 40
 
 
 @pytest.mark.parametrize("lag_ms", [-400, 400])
@@ -243,10 +175,10 @@ def test_the_senders_clock_corrects_what_the_other_stack_plays_apart(lag_ms: int
     stack = Stack()
     stack.behind_ns = {"audio": (500 + lag_ms) * MS, "video": 500 * MS}
     stack.play(3000)
-    assert stack.errors_ms()[-1] == pytest.approx(lag_ms, abs=41)
+    assert stack.sink.errors_ms()[-1] == pytest.approx(lag_ms, abs=41)
     stack.knows_sender_time = True
     stack.play(9000)
-    assert abs(stack.errors_ms()[-1]) <= 41
+    assert abs(stack.sink.errors_ms()[-1]) <= 41
     reception = stack.source.reception()
     assert reception.sync == "reports"
     assert reception.skew_ms == pytest.approx(lag_ms)
@@ -257,8 +189,8 @@ def test_a_known_delay_of_the_sound_is_taken_off() -> None:
     stack = Stack(audio_delay_ns=120 * MS)
     stack.behind_ns = {"audio": 170 * MS, "video": 50 * MS}
     stack.play(4000)
-    assert len(stack.errors_ms()) == 4
-    assert all(abs(error) <= 41 for error in stack.errors_ms()[1:])
+    assert len(stack.sink.errors_ms()) == 4
+    assert all(abs(error) <= 41 for error in stack.sink.errors_ms()[1:])
 
 
 def test_pictures_without_timestamps_go_by_their_arrival() -> None:
@@ -314,7 +246,7 @@ def test_an_ended_source_takes_nothing_more_and_says_so_once() -> None:
 
 
 async def test_a_started_source_covers_silence_by_itself_and_stops_when_closed() -> None:
-    sink = Recorder()
+    sink = MediaRecorder()
     loop = asyncio.get_running_loop()
 
     def clock() -> int:
@@ -334,7 +266,7 @@ async def test_a_started_source_covers_silence_by_itself_and_stops_when_closed()
 
 
 async def test_a_failure_while_watching_ends_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = Recorder()
+    sink = MediaRecorder()
     source = DecodedSource(sink, clock_ns=lambda: 0)
 
     def fail(now_ns: int) -> None:

@@ -204,6 +204,16 @@ def test_reports_that_are_written_from_relay_time_are_averaged_out() -> None:
     assert sender.clock.state().source == "reports"
 
 
+def test_a_first_report_is_not_taken_for_certainty() -> None:
+    sender = Sender(first_report_ns=2 * S)
+    list(sender.play(2.5))
+    state = sender.clock.state()
+    assert state.source == "reports"
+    assert state.uncertainty_ns >= 20 * MS
+    list(sender.play(8, start_ns=2 * S + S // 2))
+    assert sender.clock.state().uncertainty_ns <= 5 * MS
+
+
 def test_the_skew_tells_by_how_much_reports_and_arrivals_disagree() -> None:
     sender = Sender(delay_ns={"audio": 130 * MS, "video": 30 * MS}, first_report_ns=3 * S)
     list(sender.play(2))

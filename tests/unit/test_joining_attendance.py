@@ -67,12 +67,15 @@ class Adapter:
         self.ending, self.joins, self.people = ending, joins, people
         self.posted: list[str] = []
         self.was_posted = asyncio.Event()
+        self.deaf = 0
         self.left_politely = False
 
     async def attend(self, room: Room, joined: Callable[[], None]) -> None:
         if self.joins:
             joined()
         for feed, name in self.people:
+            if self.deaf:
+                await self.was_posted.wait()
             await room.appeared(feed, name, source)
         await asyncio.sleep(0)
         if self.ending is not None:
@@ -85,7 +88,7 @@ class Adapter:
     async def post(self, text: str) -> bool:
         self.posted.append(text)
         self.was_posted.set()
-        return True
+        return len(self.posted) > self.deaf
 
 
 async def source(_sink: object) -> SimpleNamespace:
@@ -158,6 +161,19 @@ async def test_hello_is_said_once_and_not_again_after_a_reconnect() -> None:
         await attendance(Script(first, second), say_hello=True).attend(FakeMonitor(), FakeHub())
     assert first.posted == [CONSENT_LINE]
     assert second.posted == []
+
+
+async def test_hello_is_said_when_somebody_comes_who_can_hear_it() -> None:
+    adapter = Adapter(people=(("1", "Ann"),))
+    adapter.deaf = 1
+    monitor = FakeMonitor(seats=1)
+    task = asyncio.create_task(attendance(Script(adapter), say_hello=True).attend(monitor, FakeHub()))
+    await monitor.full.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert adapter.posted == [CONSENT_LINE, CONSENT_LINE]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_one_refused_call_leaves_the_others_alone_and_is_reported_at_the_end() -> None:

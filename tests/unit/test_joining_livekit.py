@@ -303,15 +303,12 @@ async def test_without_a_token_nothing_is_tried() -> None:
         await LiveKitAdapter(target(token=None)).attend(ScriptedRoom(), lambda: None)
 
 
-async def test_without_tls_there_is_a_warning_but_not_at_home(
-    sdk: ScriptedSdk, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async with attended(ScriptedRoom(), LiveKitAdapter(target("livekit+ws://127.0.0.1:7880"))):
-        assert sdk.connected_to == ("ws://127.0.0.1:7880", "t0k3n")
-    assert "livekit_without_tls" not in capsys.readouterr().out
-    async with attended(ScriptedRoom(), LiveKitAdapter(target("livekit+ws://rooms.example:7880/base?x=1"))):
-        assert sdk.connected_to == ("ws://rooms.example:7880/base", "t0k3n")
-    assert "livekit_without_tls" in capsys.readouterr().out
+async def test_a_token_travels_unencrypted_at_home_only(sdk: ScriptedSdk) -> None:
+    async with attended(ScriptedRoom(), LiveKitAdapter(target("livekit+ws://127.0.0.1:7880/base?x=1"))):
+        assert sdk.connected_to == ("ws://127.0.0.1:7880/base", "t0k3n")
+    elsewhere = LiveKitAdapter(target("livekit+ws://rooms.example:7880"))
+    with pytest.raises(JoinError, match="unencrypted"):
+        await elsewhere.attend(ScriptedRoom(), lambda: None)
 
 
 def test_a_missing_sdk_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

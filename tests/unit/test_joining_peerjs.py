@@ -17,11 +17,12 @@ from websockets.asyncio.server import ServerConnection, serve
 from clients.joining import peerjs, peerjs_calls
 from clients.joining.adapter import CallLostError, JoinError
 from clients.joining.peerjs import PeerJsAdapter, server_url
-from clients.joining.peerjs_calls import MAX_CONNECTIONS, PeerCalls
+from clients.joining.peerjs_calls import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, PeerCalls
 from clients.joining.peerjs_protocol import (
     MAX_CALLS_PER_PEER,
     MAX_CANDIDATE_CHARS,
     MAX_ID_CHARS,
+    MAX_LINE_BYTES,
     MAX_NAME_CHARS,
     Candidate,
     ConnectionKind,
@@ -179,9 +180,9 @@ def test_lines_are_encoded_as_the_connection_says() -> None:
     assert encode_line(text, "json") == b'"\\u00e9!"'
     assert encode_line(text, "MsgPack") == b"\xda\x00\x03\xc3\xa9!"
     assert encode_line(text, "binary") == encode_line(text, "binary-utf8") == b"\xd8\x00\x03\xc3\xa9!"
-    assert encode_line("x" * 0xFFFF, "binary")[:3] == b"\xd8\xff\xff"
+    assert encode_line("x" * MAX_LINE_BYTES, "binary")[:3] == b"\xd8\xff\xff"
     with pytest.raises(ValueError, match="too long"):
-        encode_line("x" * 0x10000, "raw")
+        encode_line("x" * (MAX_LINE_BYTES + 1), "raw")
 
 
 def test_the_feeds_of_one_peer_differ() -> None:
@@ -419,6 +420,16 @@ async def test_calls_and_connections_are_bounded() -> None:
         assert len(calls.peers()) == MAX_CONNECTIONS - MAX_CALLS_PER_PEER + 1
 
 
+async def test_one_peer_cannot_take_all_connections() -> None:
+    async with switchboard(FakeRoom()) as (calls, _):
+        for number in range(2 * MAX_CONNECTIONS):
+            await calls.on_offer(offer("mallory", f"dc_{number}", data=True))
+        await calls.on_offer(offer("alice"))
+        await settle()
+        assert len(StubPeer.made) == MAX_CONNECTIONS_PER_PEER + 1
+        assert calls.peers() == ["mallory", "alice"]
+
+
 async def test_a_repeated_offer_changes_nothing() -> None:
     async with switchboard(FakeRoom()) as (calls, said):
         for _ in range(3):
@@ -463,6 +474,7 @@ async def test_lines_go_to_data_connections_only() -> None:
         await calls.on_offer(offer("bob", data=True))
         await settle()
         assert calls.send_line("hello")
+        assert not calls.send_line(MAX_LINE_BYTES * "\u00e9")
         assert [peer.sent for peer in StubPeer.made] == [[], ["hello"]]
     assert [event for event in room.events if "bob" in event] == []
 

@@ -15,6 +15,7 @@ from realtime.errors import ConfigurationError
         ("janus://10.0.0.1:8188/room/1234", "1234"),
         ("januss://call.example/room/1234", "1234"),
         ("whep+https://media.example/whep/alice", "alice"),
+        ("whep+https://media.example/alice/whep", "alice"),
         ("livekit+wss://call.example", "call.example"),
         ("livekit+ws://[::1]:7880", "--1"),
         ("peerjs://call.example:9000/?id=seamwatch", "call.example"),
