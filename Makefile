@@ -41,12 +41,15 @@ format: $(STAMP_DEV) ## Rewrite the sources in the project's style.
 clean: ## Remove the virtual environment and caches; downloaded models stay.
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# Chromium is the one system package, for the browser tests only; they skip, and say so, where it cannot be had.
+# For some tests only: a browser, a call server, a network of two hosts. They skip, and say so, where one is missing.
 system-packages:
-	@if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null \
-	    && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium \
-	    || echo "Chromium could not be installed; the browser tests will skip."; \
+	@missing=""; \
+	command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium"; \
+	command -v janus >/dev/null || missing="$$missing janus"; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing \
+	    || echo "These could not be installed:$$missing; the tests that need them will skip."; \
 	fi
 
 $(BIN)/python:

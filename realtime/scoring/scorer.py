@@ -167,6 +167,16 @@ class Scorer:
         """
         return dict(self._fresh_margins)
 
+    @property
+    def compared(self) -> bool:
+        """Whether the newest window's lips and voice were compared with each other."""
+        return self._cross_index is not None and self._cross_index == self._newest_index
+
+    @property
+    def alignment(self) -> tuple[int, int]:
+        """The lag in ticks at which lips and voice are compared, and the first window that counts at it."""
+        return self._lag.nearest_tick, self._aligned_from_index
+
     def seams(self, count: int) -> tuple[Seam, ...]:
         """Return at most ``count`` pairs of both kinds, the worst against its channel's thresholds first."""
         seams: list[Seam] = []

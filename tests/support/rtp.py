@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from realtime.ingest.rtp.h264 import read_h264
 from realtime.ingest.rtp.packet import Action, EncodedFrame, KeyFrameRequest, Nack, read_whole_frame
 from realtime.ingest.rtp.track import TrackReceiver
 from realtime.ingest.rtp.vp8 import read_vp8
@@ -12,7 +13,7 @@ from realtime.types import TrackKind
 
 MS = 1_000_000
 S = 1_000_000_000
-VP8, OPUS = 97, 96
+VP8, OPUS, H264 = 97, 96, 99
 SSRC = 0xC0FFEE
 START_NS = 50 * S
 CLOCK_HZ: dict[TrackKind, int] = {"audio": 48_000, "video": 90_000}
@@ -121,7 +122,9 @@ def opus_frames(count: int, *, first_number: int = 0, frame_ns: int = 20 * MS) -
 
 def receiver(kind: TrackKind) -> TrackReceiver:
     """Return the state machine of a track with the codecs of this module."""
-    return TrackReceiver(kind, clock_hz=CLOCK_HZ[kind], readers={VP8: read_vp8, OPUS: read_whole_frame})
+    return TrackReceiver(
+        kind, clock_hz=CLOCK_HZ[kind], readers={VP8: read_vp8, OPUS: read_whole_frame, H264: read_h264}
+    )
 
 
 @dataclass
