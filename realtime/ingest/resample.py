@@ -146,7 +146,8 @@ class AudioLine:
 
 def _mono(frame: av.AudioFrame) -> Float32:
     samples = np.array(frame.to_ndarray(), dtype=np.float32).reshape(-1)
-    np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+    if not np.isfinite(samples).all():
+        np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
     return np.clip(samples, -1.0, 1.0, out=samples)
 
 

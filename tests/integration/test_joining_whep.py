@@ -80,12 +80,12 @@ async def test_refusals(clip: Path) -> None:
     async with serving(WhepServer(playing(clip), token="secret")) as server:
         with pytest.raises(JoinError, match="wants a token"):
             await adapter(server).attend(FakeRoom(), pytest.fail)
-        with pytest.raises(JoinError, match="knows no such stream"):
+        with pytest.raises(CallLostError, match="Nothing is published there"):
             await adapter(server, "/nowhere").attend(FakeRoom(), pytest.fail)
         with pytest.raises(CallLostError, match="room is full"):
             await adapter(server, token="secret").attend(FakeRoom(seats=0), pytest.fail)
         server.live = False
-        with pytest.raises(CallLostError, match="has not begun") as caught:
+        with pytest.raises(CallLostError, match="Nothing is published there") as caught:
             await adapter(server, token="secret").attend(FakeRoom(), pytest.fail)
         assert caught.value.retry_after_s == 7
         assert server.sessions == {}

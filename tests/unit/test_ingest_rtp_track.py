@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from realtime.ingest.rtp.key_frames import REPEAT_NS
@@ -6,7 +8,18 @@ from realtime.ingest.rtp.packet import Nack
 from realtime.ingest.rtp.reorder import MAX_MISSING
 from realtime.ingest.rtp.track import CHECK_INTERVAL_NS, FREEZE_NS, SOURCE_SILENT_NS
 from realtime.ingest.rtp.video import GIVE_UP_NS
-from tests.support.rtp import MS, START_NS, RtpPacket, Run, S, SentFrame, opus_frames, receiver, vp8_frames
+from tests.support.rtp import (
+    H264,
+    MS,
+    START_NS,
+    RtpPacket,
+    Run,
+    S,
+    SentFrame,
+    opus_frames,
+    receiver,
+    vp8_frames,
+)
 
 
 def arrivals(frames: list[SentFrame], *, without: tuple[int, ...] = ()) -> list[tuple[int, RtpPacket]]:
@@ -184,8 +197,7 @@ def test_a_sender_that_stops_in_mid_frame_leaves_nothing_ticking_but_the_wish_fo
     assert run.receiver.counters.lost == 1
     assert len(run.receiver._buffer.missing) == 0
     assert run.receiver.next_check_ns is not None
-    spacing = zip(run.key_frame_requests, run.key_frame_requests[1:], strict=False)
-    assert all(later - earlier == REPEAT_NS for earlier, later in spacing)
+    assert all(later - earlier == REPEAT_NS for earlier, later in pairwise(run.key_frame_requests))
 
 
 @pytest.mark.parametrize(("span_ns", "freezes"), [(FREEZE_NS - 20 * MS, 0), (FREEZE_NS + 20 * MS, 1)])
@@ -217,4 +229,62 @@ def test_audio_is_never_asked_for_again() -> None:
     assert run.nacks == []
     assert run.receiver.counters.lost == 3
     run.receiver.require_key_frame(100 * S)
+    assert run.receiver.next_check_ns is None
+
+
+def h264_packets(payloads: list[str]) -> list[RtpPacket]:
+    return [
+        RtpPacket(
+            sequence_number=number,
+            timestamp=0 if number < 4 else 3000,
+            marker=int(number in (3, len(payloads) - 1)),
+            payload=bytes.fromhex(payload),
+            payload_type=H264,
+        )
+        for number, payload in enumerate(payloads)
+    ]
+
+
+@pytest.mark.parametrize("lost", [(0,), (0, 1), (1,), (2,)])
+def test_the_rest_of_an_h264_key_frame_is_no_key_frame(lost: tuple[int, ...]) -> None:
+    parameters, slices, picture = "78 0001 67 0001 68", ["7c 85 01", "7c 05 02", "7c 45 03"], "41 9a"
+    packets = h264_packets([parameters, *slices, picture])
+    track = receiver("video")
+    arriving = [(START_NS, packet) for packet in packets if packet.sequence_number not in lost]
+    run = Run(track).play(arriving)
+    assert run.frames == []
+    assert run.key_frame_requests
+    whole = Run(receiver("video")).play([(START_NS, packet) for packet in packets])
+    assert [frame.data.hex() for _, frame in whole.frames] == [
+        "00000001670000000168" + "0000000165010203",
+        "00000001419a",
+    ]
+
+
+def test_a_key_frame_that_is_being_repaired_is_not_given_up_for_the_next() -> None:
+    frames = vp8_frames([2, 2], [0, 1])
+    run = Run(receiver("video"))
+    first, late, third, last = (packet for frame in frames for packet in frame.packets)
+    for packet in (first, third, late, last):
+        run.arrive(START_NS, packet)
+    assert timestamps(run) == [0, 1]
+
+
+def test_requests_for_a_packet_become_rarer() -> None:
+    frames = vp8_frames([1, 1, 1], [0])
+    run = Run(receiver("video")).play(arrivals(frames, without=(1,)))
+    times = [now_ns for now_ns, _ in run.nacks]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert len(pauses) >= 3
+    assert all(later > earlier for earlier, later in pairwise(pauses))
+
+
+def test_what_a_source_still_owed_when_another_took_over_is_lost() -> None:
+    old = vp8_frames([1] * 4, [0], ssrc=1)
+    new = vp8_frames([1], [0], ssrc=2)
+    run = Run(receiver("video"))
+    for time_ns, packet in arrivals(old, without=(2,)):
+        run.arrive(time_ns, packet)
+    run.arrive(old[-1].sent_ns, new[0].packets[0])
+    assert run.receiver.counters.lost == 1
     assert run.receiver.next_check_ns is None
