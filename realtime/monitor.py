@@ -12,11 +12,12 @@ import structlog
 from realtime.config import MonitorConfig
 from realtime.encoders.suite import EncoderSuite
 from realtime.errors import CapacityError, SignallingError
+from realtime.evidence.keeper import EvidenceKeeper
 from realtime.ingest.sink import EndReason, MediaSink
 from realtime.ingest.source import MediaSource
 from realtime.ingest.webrtc import WebRtcReceiver
 from realtime.load import overloaded_device
-from realtime.messages import Narrator
+from realtime.messages import Narrator, encoder_info
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline
 from realtime.seat import OpenSource, Seat
@@ -40,6 +41,7 @@ class Monitor:
         max_participants: Participants accepted at a time.
         threads: Worker threads for analysis; more where engines run on another device than the CPU.
         thumbnails: Whether the newest picture of each participant is kept in memory.
+        evidence: Writes the evidence of alerts; None to keep none.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Monitor:
         max_participants: int,
         threads: int,
         thumbnails: bool,
+        evidence: EvidenceKeeper | None = None,
     ) -> None:
         self._encoders = encoders
         self._config = config
@@ -63,8 +66,14 @@ class Monitor:
         scheduler = encoders.scheduler
         callers = threads if scheduler is None else scheduler.callers(threads, max_participants)
         self._executor = ThreadPoolExecutor(callers, thread_name_prefix="analysis")
+        self._evidence = evidence
         self._context = SessionContext(
-            hub=hub, metrics=metrics, executor=self._executor, clock_ns=clock_ns, thumbnails=thumbnails
+            hub=hub,
+            metrics=metrics,
+            executor=self._executor,
+            clock_ns=clock_ns,
+            thumbnails=thumbnails,
+            evidence=evidence,
         )
         self._seats: dict[tuple[str, str], Seat] = {}
         self._tasks: dict[Seat, asyncio.Task[None]] = {}
@@ -147,9 +156,8 @@ class Monitor:
         present = self._present()
         if self._closing or (seat not in present and len(present) >= self._max_participants):
             raise self._full()
-        if seat not in present:
-            self._require_room()
         if seat is None:
+            self._require_room()
             seat = self._seats[call, participant] = self._new_seat(call, participant)
         seat.reservations += 1
         return seat
@@ -164,9 +172,8 @@ class Monitor:
         now_ns = self._clock_ns()
         offset_ns = now_ns - self._call_starts_ns.setdefault(call, now_ns)
         narrator = Narrator(call, participant, self._encoder_info, offset_ns)
-        session = ParticipantSession(
-            self._context, ParticipantPipeline(self._encoders, self._config), narrator
-        )
+        pipeline = ParticipantPipeline(self._encoders, self._config, keep_evidence=self._evidence is not None)
+        session = ParticipantSession(self._context, pipeline, narrator)
         taken = {seat.number for seat in self._seats.values()}
         return Seat(
             call,
@@ -226,12 +233,15 @@ class Monitor:
         return None if session is None else session.thumbnail()
 
     def health(self) -> Health:
-        """Return the health: failing while alerts cannot be stored, degraded under overload."""
+        """Return the health: failing while alerts cannot be stored, degraded while less can be done."""
         reasons = []
         state = HealthState.OK
         if any("overload" in _reasons(seat.session) for seat in self._present()):
             state = HealthState.DEGRADED
             reasons.append("overload")
+        if self._evidence is not None and self._evidence.failing:
+            state = HealthState.DEGRADED
+            reasons.append("evidence_failing")
         if self._hub.store_error is not None:
             state = HealthState.FAILING
             reasons.append("alert_store_failing")
@@ -281,14 +291,6 @@ class Monitor:
             del self._seats[seat.call, seat.participant]
         if all(other.call != seat.call for other in self._seats.values()):
             self._call_starts_ns.pop(seat.call, None)
-
-
-def encoder_info(ids: Mapping[str, str]) -> dict[str, EncoderInfo]:
-    """Return what the wire schema says about engines."""
-    return {
-        role: EncoderInfo(engine=engine, baseline=engine.startswith("baseline"))
-        for role, engine in ids.items()
-    }
 
 
 def _reasons(session: ParticipantSession) -> list[str]:

@@ -77,11 +77,6 @@ class ChromiumParticipant:
         """Leave the page without a word and open it again; ``join`` comes back."""
         await self.open()
 
-    async def sent(self) -> dict[str, int]:
-        """Return what went out: framesEncoded, frameWidth, frameHeight, audioPackets."""
-        counters: dict[str, int] = await self.call("sent")
-        return counters
-
     async def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of the page's participant and return its result.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from bench.janus.alignment import Heard, Seen
 from bench.janus.numbered_clip import BeepFinder, read_number
 from realtime.ingest.sink import EndReason, PendingPicture, TrackState
@@ -17,15 +15,11 @@ class MeasuringSink:
     Attributes:
         seen: Every picture at its tick.
         heard: Every beep.
-        gaps: How many spans of either track were missing.
-        ended: Set when nothing will follow.
     """
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.heard: list[Heard] = []
-        self.gaps = 0
-        self.ended = asyncio.Event()
         self._beeps = BeepFinder(SAMPLE_RATE_HZ)
 
     def on_audio(self, frame: AudioFrame) -> None:
@@ -47,12 +41,10 @@ class MeasuringSink:
             )
 
     def on_gap(self, gap: MediaGap) -> None:
-        """Count."""
-        self.gaps += 1
+        """Nothing to note."""
 
     def on_track(self, kind: TrackKind, state: TrackState) -> None:
         """Nothing to note."""
 
     def on_end(self, reason: EndReason) -> None:
-        """Note that it is over."""
-        self.ended.set()
+        """Nothing to note."""

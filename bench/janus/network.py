@@ -22,11 +22,13 @@ class CallNetwork:
 
     Attributes:
         namespace: Name of the network namespace at the far end.
+        device: Name of this machine's end.
         near_address: IPv4 address of this machine's end.
         far_address: IPv4 address of the namespace's end.
     """
 
     namespace: str
+    device: str
     near_address: str
     far_address: str
 
@@ -46,7 +48,11 @@ def call_network() -> Iterator[CallNetwork]:
     try:
         yield network
     finally:
-        _ip("netns", "delete", network.namespace)
+        # With the namespace alone the cable would go too, but some time later.
+        try:
+            _ip("link", "delete", network.device)
+        finally:
+            _ip("netns", "delete", network.namespace)
 
 
 def _laid() -> CallNetwork:
@@ -77,7 +83,7 @@ def _lay() -> CallNetwork:
     except BaseException:
         _ip("netns", "delete", namespace)
         raise
-    return CallNetwork(namespace=namespace, near_address=first, far_address=second)
+    return CallNetwork(namespace=namespace, device=near, near_address=first, far_address=second)
 
 
 def _free_pair() -> tuple[str, str]:

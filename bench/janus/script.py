@@ -14,6 +14,8 @@ from bench.janus.room_list import who_is_there
 from realtime.errors import SeamwatchError
 
 PATIENCE_S = 60.0
+#: Share of the newest windows with speech from which a mute can be told.
+HEARD = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ class CallScript:
         return f"{', '.join(alert.reasons)}; about {max(0.0, after_s):.0f} s after the exchange"
 
     async def _mutes(self, name: str) -> str:
+        await self._until(lambda: self._coverage(name) > HEARD, f"{name} is heard")
         person, heard = self._call.people[name], self._coverage(name)
         await person.microphone(on=False)
         await self._until(lambda: self._coverage(name) < heard / 2, f"{name} is heard less")

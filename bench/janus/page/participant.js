@@ -75,21 +75,6 @@ class Participant {
     await sender?.replaceTrack(on ? (this.#stream?.getVideoTracks()[0] ?? null) : null);
   }
 
-  /** @returns {Promise<{framesEncoded: number, frameWidth: number, frameHeight: number, audioPackets: number}>} */
-  async sent() {
-    const found = { framesEncoded: 0, frameWidth: 0, frameHeight: 0, audioPackets: 0 };
-    for (const report of (await this.#connection?.getStats())?.values() ?? []) {
-      if (report.type !== "outbound-rtp") continue;
-      if (report.kind === "audio") found.audioPackets += report.packetsSent;
-      else {
-        found.framesEncoded += report.framesEncoded;
-        found.frameWidth = report.frameWidth ?? 0;
-        found.frameHeight = report.frameHeight ?? 0;
-      }
-    }
-    return found;
-  }
-
   watchCapture() {
     if (this.#stream === null) throw new Error("nothing is captured");
     this.#captureTimes ??= new CaptureTimes(this.#stream);
