@@ -38,8 +38,8 @@ RECEIVERS: tuple[ReceiverName, ...] = get_args(ReceiverName)
 
 async def run_side_by_side(
     name: str, source: SourceName, material: Material, *, seed: int, folder: Path
-) -> list[dict[str, Any]]:
-    """Measure all receivers at the same time, each over its own link; returns one entry a receiver."""
+) -> dict[ReceiverName, dict[str, Any]]:
+    """Measure all receivers at the same time, each over its own link."""
 
     async def one(receiver: ReceiverName) -> dict[str, Any]:
         own = folder / f"{name}-{source}-{receiver}-{seed}"
@@ -47,11 +47,11 @@ async def run_side_by_side(
         measured = await measure(
             PROFILES[name], material, source=source, receiver=receiver, seed=seed, folder=own
         )
-        return {"receiver": receiver, "seed": seed, **asdict(measured)}
+        return {"seed": seed, **asdict(measured)}
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(receiver)) for receiver in RECEIVERS]
-    return [task.result() for task in tasks]
+        tasks = {receiver: group.create_task(one(receiver)) for receiver in RECEIVERS}
+    return {receiver: task.result() for receiver, task in tasks.items()}
 
 
 async def run_all(
@@ -67,11 +67,12 @@ async def run_all(
     rows: list[dict[str, Any]] = []
     for source in sources:
         for name in names:
-            runs: dict[str, list[dict[str, Any]]] = {receiver: [] for receiver in RECEIVERS}
+            runs: dict[ReceiverName, list[dict[str, Any]]] = {receiver: [] for receiver in RECEIVERS}
             for seed in seeds:
                 on_progress(f"{source}, {PROFILES[name].title}, seed {seed}")
-                for entry in await run_side_by_side(name, source, material, seed=seed, folder=folder):
-                    runs[entry.pop("receiver")].append(entry)
+                measured = await run_side_by_side(name, source, material, seed=seed, folder=folder)
+                for receiver, entry in measured.items():
+                    runs[receiver].append(entry)
             for receiver in RECEIVERS:
                 rows.append(
                     {

@@ -13,9 +13,11 @@ from realtime.alerts.store import AlertStore
 from realtime.config import MonitorConfig
 from realtime.encoders.scheduler import EngineScheduler
 from realtime.encoders.suite import load_encoders
+from realtime.evidence.keeping import ALERTS_ONLY, Keeping, open_keeper
 from realtime.ingest.aiortc_tap import require_supported_aiortc
 from realtime.monitor import Monitor
 from realtime.observe.metrics import MonitorMetrics
+from realtime.retention import enforce_age_limits
 from realtime.server.app import create_app
 from realtime.server.auth import Auth
 from realtime.server.hub import EventHub
@@ -40,6 +42,7 @@ async def run_server(
     ready: Callable[[str], None],
     companions: Sequence[Companion] = (),
     followers: Sequence[Companion] = (),
+    keeping: Keeping = ALERTS_ONLY,
     own_signals: bool = True,
 ) -> None:
     """Serve until cancelled, until SIGINT or SIGTERM, or until a companion ends.
@@ -60,6 +63,7 @@ async def run_server(
         companions: Work that goes on beside the server; the end of one ends the server. They are cancelled
             before the server closes.
         followers: The same, but cancelled after it has closed and the last participant has been judged.
+        keeping: What is kept on disk, and for how long.
         own_signals: Whether the signals end the server; else they are left to the caller, who cancels.
 
     Raises:
@@ -67,6 +71,7 @@ async def run_server(
         ModelStoreError: A model is missing or damaged.
         EngineError: An engine cannot be loaded, or the set is for another host.
         AlertStoreError: The store cannot be opened.
+        EvidenceError: The evidence folder cannot be used.
     """
     require_supported_aiortc()
     auth = Auth.for_bind(host, token)
@@ -75,7 +80,10 @@ async def run_server(
     scheduler = EngineScheduler(clock_ns=time.monotonic_ns, cores=os.cpu_count() or 1, observer=metrics)
     encoders = load_encoders(config, models_dir=models_dir, engines_dir=engines_dir, scheduler=scheduler)
     try:
-        async with AlertStore(store_path) as store:
+        async with (
+            AlertStore(store_path, max_age_s=keeping.seconds) as store,
+            open_keeper(keeping, encoders, config, metrics) as keeper,
+        ):
             hub = EventHub(store, metrics)
             monitor = Monitor(
                 encoders,
@@ -86,6 +94,7 @@ async def run_server(
                 max_participants=max_participants,
                 threads=threads,
                 thumbnails=thumbnails,
+                evidence=keeper,
             )
             await serve(
                 create_app(monitor, hub, auth=auth, static_dir=static_dir),
@@ -93,7 +102,10 @@ async def run_server(
                 port=port,
                 on_started=ready,
                 companions=[partial(companion, monitor, hub) for companion in companions],
-                followers=[partial(follower, monitor, hub) for follower in followers],
+                followers=[
+                    *(partial(follower, monitor, hub) for follower in followers),
+                    partial(enforce_age_limits, hub, keeper),
+                ],
                 own_signals=own_signals,
             )
     finally:

@@ -8,6 +8,7 @@ __all__ = [
     "AlertStoreError",
     "CapacityError",
     "ConfigurationError",
+    "EvidenceError",
     "MediaError",
     "OverloadError",
     "SeamwatchError",
@@ -47,3 +48,7 @@ class OverloadError(EngineError):
 
 class AlertStoreError(SeamwatchError):
     """The alert store cannot be opened, read or written."""
+
+
+class EvidenceError(SeamwatchError):
+    """An evidence folder or bundle cannot be read or written."""

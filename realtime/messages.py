@@ -44,7 +44,7 @@ class Narrator:
         self._call = call
         self._participant = participant
         self._encoders = dict(encoders)
-        self._offset_ns = offset_ns
+        self.offset_ns = offset_ns
         self._before: tuple[int, Reception] | None = None
 
     def score(self, result: WindowResult, latency_ms: float | None, tracks: Tracks) -> ScoreUpdate:
@@ -141,7 +141,7 @@ class Narrator:
         return self._seconds(span.start_ns), self._seconds(span.end_ns)
 
     def _seconds(self, time_ns: int) -> float:
-        return round((time_ns + self._offset_ns) / NS_PER_S, 3)
+        return round((time_ns + self.offset_ns) / NS_PER_S, 3)
 
 
 def _counters(
@@ -167,6 +167,14 @@ def _counters(
         jitter_ms=round(now.jitter_ms, 1),
         rate_hz=rate_hz,
     )
+
+
+def encoder_info(ids: Mapping[str, str]) -> dict[str, EncoderInfo]:
+    """Return what the wire schema says about engines."""
+    return {
+        role: EncoderInfo(engine=engine, baseline=engine.startswith("baseline"))
+        for role, engine in ids.items()
+    }
 
 
 def newest(matrix: SimilarityMatrix, count: int) -> SimilarityMatrix:

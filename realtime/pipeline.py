@@ -12,6 +12,7 @@ from realtime.config import MonitorConfig
 from realtime.encoders.deadline import wanted_by
 from realtime.encoders.suite import EncoderSuite
 from realtime.errors import OverloadError
+from realtime.evidence.memory import Alignment, EvidenceMemory, EvidenceSnapshot, LipsAndVoice, TracePoint
 from realtime.faces.analyzer import FaceAnalyzer
 from realtime.faces.detector import FaceDetector
 from realtime.faces.mesh import FaceMesh
@@ -25,9 +26,11 @@ from realtime.types import (
     Alert,
     AlertState,
     AudioFrame,
+    Embedding,
     FaceFrame,
     FaceReason,
     GapReason,
+    LagEmbeddings,
     MediaGap,
     Score,
     Seam,
@@ -55,6 +58,7 @@ class WindowResult:
         state: State of the alert machine after it.
         alert: The transition it caused, if any.
         arrival_ns: Monotonic arrival of the window's newest media; None for files.
+        evidence: What the transition rests on; None without one, or where no evidence is kept.
     """
 
     window_index: int
@@ -63,6 +67,7 @@ class WindowResult:
     state: AlertState
     alert: Alert | None
     arrival_ns: int | None
+    evidence: EvidenceSnapshot | None = None
 
 
 class ParticipantPipeline:
@@ -75,14 +80,16 @@ class ParticipantPipeline:
     Args:
         encoders: Shared encoders.
         config: Settings of every stage.
+        keep_evidence: Whether embeddings are kept for the evidence of transitions.
 
     Attributes:
         last_face: The newest analysed tick.
         dropped_windows: Windows whose lips and voice were not encoded because of overload.
     """
 
-    def __init__(self, encoders: EncoderSuite, config: MonitorConfig) -> None:
+    def __init__(self, encoders: EncoderSuite, config: MonitorConfig, *, keep_evidence: bool = False) -> None:
         self._encoders = encoders
+        self._evidence = EvidenceMemory(config.scoring.memory_windows) if keep_evidence else None
         self._analyzer = FaceAnalyzer(
             replace(config.faces, mouth_crops=encoders.mouth_size_px is not None),
             FaceDetector(encoders.engines.detector),
@@ -214,9 +221,8 @@ class ParticipantPipeline:
             window = _overloaded(window)
         degraded = (OVERLOAD,) if self._stride > 1 or OVERLOAD in window.reasons else ()
         unfit = (LOW_FRAME_RATE,) if self._picture_rate.is_low else ()
-        score = self._scorer.update(
-            window, self._encoders.identity.pool(window), visual, audio, degraded, unfit=unfit
-        )
+        identity = self._encoders.identity.pool(window)
+        score = self._scorer.update(window, identity, visual, audio, degraded, unfit=unfit)
         alert = self._machine.update(
             score.time_ns,
             self._scorer.fresh_margins(),
@@ -237,6 +243,43 @@ class ParticipantPipeline:
             state=self._machine.state,
             alert=alert,
             arrival_ns=window.arrival_ns,
+            evidence=self._keep(
+                window.index, identity=identity, visual=visual, audio=audio, score=score, alert=alert
+            ),
+        )
+
+    def _keep(
+        self,
+        window_index: int,
+        *,
+        identity: Embedding | None,
+        visual: Embedding | None,
+        audio: LagEmbeddings | None,
+        score: Score,
+        alert: Alert | None,
+    ) -> EvidenceSnapshot | None:
+        if self._evidence is None:
+            return None
+        lips_and_voice = None
+        if visual is not None and audio is not None and self._scorer.compared:
+            lips_and_voice = LipsAndVoice(lips=visual, voice=audio)
+        self._evidence.take(
+            TracePoint(
+                window_index=window_index,
+                score=score,
+                face_size_px=0.0 if self.last_face is None else self.last_face.face_size_px,
+            ),
+            identity,
+            lips_and_voice,
+        )
+        if alert is None:
+            return None
+        lag_ticks, from_window = self._scorer.alignment
+        return self._evidence.snapshot(
+            alert,
+            seams=alert.seams or self._scorer.seams(SEAMS_PER_ALERT),
+            similarities=self._scorer.matrices()[0],
+            alignment=Alignment(lag_ticks=lag_ticks, from_window=from_window),
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from realtime.config import MonitorConfig
 from realtime.encoders.suite import EncoderSuite
+from realtime.evidence.memory import EvidenceSnapshot
 from realtime.ingest.file import read_media
 from realtime.ingest.sink import MediaItem
 from realtime.pipeline import SEAMS_PER_ALERT, ParticipantPipeline, WindowResult
@@ -64,11 +65,17 @@ class ScanResult:
     cross_matrix: SimilarityMatrix
 
 
+def scan_config(config: MonitorConfig) -> MonitorConfig:
+    """Return the settings of a scan, which remembers ``SCAN_MEMORY_WINDOWS``."""
+    return replace(config, scoring=replace(config.scoring, memory_windows=SCAN_MEMORY_WINDOWS))
+
+
 def scan_file(
     path: Path,
     encoders: EncoderSuite,
     config: MonitorConfig,
     on_progress: Callable[[float, float], None] | None = None,
+    on_evidence: Callable[[EvidenceSnapshot], None] | None = None,
 ) -> ScanResult:
     """Run the pipeline over one file.
 
@@ -77,13 +84,20 @@ def scan_file(
         encoders: Shared encoders.
         config: Settings of the pure core; the memory is widened to ``SCAN_MEMORY_WINDOWS``.
         on_progress: Called with the seconds of media done and the duration (0 when unknown).
+        on_evidence: Called with what a transition rests on; None to keep no embeddings for it.
 
     Raises:
         MediaError: The file cannot be read, or has neither audio nor video.
     """
-    scoring = replace(config.scoring, memory_windows=SCAN_MEMORY_WINDOWS)
-    pipeline = ParticipantPipeline(encoders, replace(config, scoring=scoring))
+    pipeline = ParticipantPipeline(encoders, scan_config(config), keep_evidence=on_evidence is not None)
     results: list[WindowResult] = []
+
+    def take(new: list[WindowResult]) -> None:
+        for result in new:
+            if result.evidence is not None and on_evidence is not None:
+                on_evidence(result.evidence)
+            results.append(replace(result, evidence=None))
+
     costs_ms: list[float] = []
     with read_media(path) as media:
         duration_s = (media.info.duration_ns or 0) / NS_PER_S
@@ -92,10 +106,10 @@ def scan_file(
             new = _push(pipeline, item)
             if new:
                 costs_ms.append((time.perf_counter() - started_s) * 1000)
-                results += new
+                take(new)
             if on_progress is not None:
                 on_progress(media.position_ns / NS_PER_S, duration_s)
-        results += pipeline.flush()
+        take(pipeline.flush())
         read_s, truncated = media.position_ns / NS_PER_S, media.truncated
     timeline = tuple(result.score for result in results)
     alerts = tuple(result.alert for result in results if result.alert is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,6 +13,10 @@ import cv2
 import structlog
 
 from realtime.errors import AlertStoreError
+from realtime.evidence.bundle import EvidenceItem
+from realtime.evidence.keeper import EvidenceKeeper
+from realtime.evidence.memory import EvidenceSnapshot
+from realtime.evidence.record import Source
 from realtime.ingest.reception import Reception
 from realtime.ingest.sink import EndReason, PendingPicture, TrackState
 from realtime.intake import Batch, Intake
@@ -21,7 +25,7 @@ from realtime.messages import Narrator
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline, WindowResult
 from realtime.server.hub import EventHub
-from realtime.server.wire import ScoreUpdate, Tracks
+from realtime.server.wire import AlertDraft, ScoreUpdate, Tracks
 from realtime.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ
 from realtime.types import AudioFrame, MediaGap, TrackKind, UInt8
 
@@ -68,6 +72,7 @@ class SessionContext:
         executor: Worker threads; a session uses one of them at a time.
         clock_ns: Monotonic clock, the one that stamps arrivals.
         thumbnails: Whether the newest picture is kept in memory for the operator's page.
+        evidence: Writes the evidence of alerts; None where none is kept.
     """
 
     hub: EventHub
@@ -75,6 +80,7 @@ class SessionContext:
     executor: Executor
     clock_ns: Callable[[], int]
     thumbnails: bool
+    evidence: EvidenceKeeper | None = None
 
 
 class ParticipantSession:
@@ -238,14 +244,32 @@ class ParticipantSession:
             self._context.hub.publish_score(self.latest)
             if result.alert is not None:
                 draft = self._narrator.alert(result.alert, datetime.now(UTC))
+                seq = None
                 try:
-                    await self._context.hub.publish_alert(draft)
+                    seq = await self._context.hub.publish_alert(draft)
                 except AlertStoreError:
                     log.exception("alert_not_stored")
+                if result.evidence is not None:
+                    self._offer_evidence(result.evidence, draft, seq)
         if results and self._context.clock_ns() >= self._matrices_due_ns:
             self._matrices_due_ns = self._context.clock_ns() + MATRICES_EVERY_NS
             if self._context.hub.wants_matrices:
                 self._context.hub.publish_matrices(self._narrator.matrices(*self._pipeline.matrices()))
+
+    def _offer_evidence(self, snapshot: EvidenceSnapshot, draft: AlertDraft, seq: int | None) -> None:
+        """Have an alert's evidence written, once it is out; without a number where it was not stored."""
+        if self._context.evidence is None:
+            return
+        message = draft.model_dump(mode="json")
+        self._context.evidence.offer(
+            EvidenceItem(
+                snapshot=snapshot,
+                alert=message if seq is None else {**message, "seq": seq},
+                source=Source(kind="call"),
+                offset_ns=self._narrator.offset_ns,
+                reception=None if self._reception is None else asdict(self._reception()),
+            )
+        )
 
     def _heed_reception(self) -> None:
         now_ns = self._context.clock_ns()

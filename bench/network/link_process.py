@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.network.impairment import ImpairedDirection, Impairment
+from bench.network.impairment import Fate, ImpairedDirection, Impairment
 from bench.network.packets import SendTimes, is_ipv4, rtp_source, udp_payload
 from realtime.interrupt import sigterm_as_interrupt
 from realtime.timebase import NS_PER_MS, NS_PER_S
@@ -117,11 +117,11 @@ class Link:
                 return
             now_ns = time.monotonic_ns()
             payload = udp_payload(packet)
-            rtp = None if payload is None else rtp_source(payload)
-            if rtp is not None:
-                here.sent.on_packet(*rtp, now_ns)
             if payload is not None or (self._everything and is_ipv4(packet)):
-                here.outgoing.admit(packet, now_ns)
+                fate = here.outgoing.admit(packet, now_ns)
+                rtp = None if payload is None else rtp_source(payload)
+                if rtp is not None:
+                    here.sent.on_packet(*rtp, now_ns, lost=fate is not Fate.SENT)
             elif is_ipv4(packet):
                 self._write(there.device, packet)
 

@@ -42,10 +42,11 @@ class _Source:
     packets: int = 0
     ticks: list[int] = field(default_factory=list)
     sent_ns: list[int] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
 
 
 class SendTimes:
-    """When a sender sent which moment of its audio and its video, from the packets that pass.
+    """When a sender sent which moment of its audio and its video, and what became of it.
 
     A source is taken for audio or video by the speed of its timestamps; of several the one with the most
     packets counts, so that retransmissions, which have a source of their own, do not.
@@ -54,17 +55,24 @@ class SendTimes:
     def __init__(self) -> None:
         self._sources: dict[int, _Source] = {}
 
-    def on_packet(self, source: int, rtp: int, now_ns: int) -> None:
-        """Take note of an RTP packet on its way out; the first one of a timestamp counts."""
+    def on_packet(self, source: int, rtp: int, now_ns: int, *, lost: bool) -> None:
+        """Take note of an RTP packet on its way out; a moment is sent with its first packet."""
         known = self._sources.setdefault(source, _Source(rtp, rtp))
         known.packets += 1
         if rtp != known.newest_rtp or not known.ticks:
             known.newest_rtp = rtp
             known.ticks.append((rtp - known.first_rtp) % (1 << 32))
             known.sent_ns.append(now_ns)
+            known.lost.append(0)
+        known.lost[-1] += lost
 
     def curves(self) -> dict[str, list[list[int]]]:
-        """Return per track two lists: media times since its first packet, in ns, and when they were sent."""
+        """Return three lists a track, with an entry for every moment that was sent.
+
+        Returns:
+            Under "audio" and "video": media times since the first packet in ns; when they were sent, in ns;
+            and how many of their packets were lost.
+        """
         found: dict[str, tuple[int, list[list[int]]]] = {}
         for source in self._sources.values():
             passed_ns = source.sent_ns[-1] - source.sent_ns[0]
@@ -74,5 +82,5 @@ class SendTimes:
             kind = min(_CLOCKS_HZ, key=lambda kind: abs(_CLOCKS_HZ[kind] - speed_hz))
             if source.packets > found.get(kind, (0, []))[0]:
                 media_ns = [ticks * NS_PER_S // _CLOCKS_HZ[kind] for ticks in source.ticks]
-                found[kind] = source.packets, [media_ns, source.sent_ns]
+                found[kind] = source.packets, [media_ns, source.sent_ns, source.lost]
         return {kind: curve for kind, (_, curve) in found.items()}

@@ -51,8 +51,8 @@ PROFILES = MappingProxyType(
             impairment=replace(_BASE, outage_ns=(OUTAGE_FROM_NS, OUTAGE_FROM_NS + OUTAGE_NS)),
         ),
         "narrow": Profile(
-            title="1 Mbit/s, queue of 32 kB",
-            impairment=replace(_BASE, rate_bps=1_000_000, queue_bytes=32_000),
+            title="2 Mbit/s, queue of 32 kB",
+            impairment=replace(_BASE, rate_bps=2_000_000, queue_bytes=32_000),
         ),
     }
 )

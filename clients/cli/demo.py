@@ -18,11 +18,13 @@ from clients.cli.call_view import table_view
 from clients.cli.demo_call import DemoCall, clips_cache, fetch_models, prepare_call, require_both_or_neither
 from clients.cli.endpoints import endpoints
 from clients.cli.engine_options import engine_options, engines_folder
+from clients.cli.evidence_options import evidence_options
 from clients.cli.examples import examples
 from clients.cli.running import run_until_interrupted
 from clients.printable import printable
 from engines.store.store import ModelStore
 from realtime.compose import run_server
+from realtime.evidence.keeping import ALERTS_ONLY, Keeping
 
 HOST = "127.0.0.1"
 CALL = "demo"
@@ -45,6 +47,7 @@ async def run_demo(
     exit_after_s: float | None,
     threads: int,
     engines_dir: Path | None = None,
+    keeping: Keeping = ALERTS_ONLY,
 ) -> list[Fault]:
     """Run the monitor and stream the call into it, until either ends or the time is up.
 
@@ -56,6 +59,7 @@ async def run_demo(
         exit_after_s: End after this long; None for no limit.
         threads: Processor threads that the models may use.
         engines_dir: A set of engines; None for the models as they are.
+        keeping: What is kept on disk, and for how long.
 
     Returns:
         What could not be streamed.
@@ -74,6 +78,7 @@ async def run_demo(
             max_participants=MAX_PARTICIPANTS,
             threads=threads,
             ready=url.set_result,
+            keeping=keeping,
             own_signals=False,
         )
     )
@@ -132,6 +137,7 @@ async def _demo(faults: list[Fault], running: Awaitable[list[Fault]]) -> None:
     "--loop/--no-loop", default=True, show_default=True, help="Start the clips again when they end, or end."
 )
 @click.option("--exit-after", type=click.FloatRange(min=1), metavar="SECONDS", help="End after this long.")
+@evidence_options
 @engine_options
 def demo(
     *,
@@ -144,6 +150,7 @@ def demo(
     exit_after: float | None,
     engines: Path | None,
     backend: str | None,
+    keeping: Keeping,
 ) -> None:
     """Run the monitor with its page and stream a call into it: one genuine participant, one exchanged.
 
@@ -166,6 +173,7 @@ def demo(
             exit_after_s=exit_after,
             threads=min(4, os.cpu_count() or 1),
             engines_dir=engines_dir,
+            keeping=keeping,
         )
         run_until_interrupted(_demo(faults, running))
     report_faults(faults)

@@ -13,14 +13,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from clients.cli.engine_options import engine_options, engines_folder
-from clients.cli.errors import EXIT_UNREADABLE, show_error
+from clients.cli.errors import EXIT_FAULT, EXIT_UNREADABLE, show_error
+from clients.cli.evidence_options import evidence_options
 from clients.cli.examples import examples
+from clients.cli.scan_evidence import scan_evidence
 from clients.cli.scan_output import json_line, people_view, unreadable_result
 from clients.printable import printable
 from clients.report import write_report
 from realtime.config import MonitorConfig
 from realtime.encoders.suite import load_encoders
 from realtime.errors import ConfigurationError, MediaError
+from realtime.evidence.keeping import Keeping
 from realtime.scan import ScanResult, scan_file
 
 OnProgress = Callable[[float, float], None]
@@ -80,6 +83,7 @@ def _checked(path: Path) -> Path:
     metavar="OUT.html",
     help="Also write a self-contained page with timelines and matrices.",
 )
+@evidence_options
 @engine_options
 @click.option(
     "--threads",
@@ -96,6 +100,7 @@ def scan(
     engines: Path | None,
     backend: str | None,
     threads: int,
+    keeping: Keeping,
 ) -> None:
     """Judge recorded files: does the face stay the same person, do the lips fit the voice?
 
@@ -109,19 +114,21 @@ def scan(
     encoders = load_encoders(config, engines_dir=engines_dir, threads=threads)
     results: list[ScanResult] = []
     all_readable = True
-    for path in files:
-        error: MediaError | None = None
-        try:
-            with _progress_bar(str(path)) as on_progress:
-                result = scan_file(_checked(path), encoders, config, on_progress)
-        except MediaError as raised:
-            error = raised
-            all_readable = False
-            result = unreadable_result(str(path), encoders.ids)
-            show_error(raised.message, fix=raised.fix)
-        results.append(result)
-        if as_json:
-            click.echo(json_line(result, error))
+    with scan_evidence(keeping, encoders, config) as evidence:
+        for path in files:
+            error: MediaError | None = None
+            keep = None if evidence is None else evidence.for_file(path)
+            try:
+                with _progress_bar(str(path)) as on_progress:
+                    result = scan_file(_checked(path), encoders, config, on_progress, keep)
+            except MediaError as raised:
+                error = raised
+                all_readable = False
+                result = unreadable_result(str(path), encoders.ids)
+                show_error(raised.message, fix=raised.fix)
+            results.append(result)
+            if as_json:
+                click.echo(json_line(result, error))
     if not as_json:
         Console(highlight=False).print(people_view(results))
     if report is not None:
@@ -129,3 +136,5 @@ def scan(
         click.echo(f"report: {printable(str(report))}", err=True)
     if not all_readable:
         sys.exit(EXIT_UNREADABLE)
+    if evidence is not None and evidence.failed:
+        sys.exit(EXIT_FAULT)

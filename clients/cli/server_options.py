@@ -14,9 +14,11 @@ import platformdirs
 
 from clients import web
 from clients.cli.engine_options import engine_options, engines_folder
+from clients.cli.evidence_options import evidence_options
 from clients.cli.running import run_until_interrupted
 from realtime.compose import Companion, run_server
 from realtime.errors import ConfigurationError
+from realtime.evidence.keeping import Keeping
 from realtime.server.auth import require_token
 
 
@@ -34,6 +36,7 @@ class ServerSettings:
         thumbnails: Whether the page may ask for small pictures.
         max_participants: Participants let in at a time.
         threads: Processor threads that the models may use.
+        keeping: What is kept on disk, and for how long.
     """
 
     host: str
@@ -45,6 +48,7 @@ class ServerSettings:
     thumbnails: bool
     max_participants: int
     threads: int
+    keeping: Keeping
 
     def run(
         self,
@@ -82,6 +86,7 @@ class ServerSettings:
                 ready=ready,
                 companions=companions,
                 followers=followers,
+                keeping=self.keeping,
             )
         )
 
@@ -94,7 +99,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         fields = {name: options.pop(name) for name in ServerSettings.__dataclass_fields__}
         return command(server=ServerSettings(**fields), **options)
 
-    with_options: Callable[..., Any] = engine_options(gathered)
+    with_options: Callable[..., Any] = engine_options(evidence_options(gathered))
     for add_option in reversed(_OPTIONS):
         with_options = add_option(with_options)
     return with_options

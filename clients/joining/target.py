@@ -82,9 +82,7 @@ def join_target(
 
 
 def _call_name(url: SplitResult) -> str:
-    segments = [
-        segment for segment in url.path.split("/") if is_name(segment) and segment not in _PATH_WORDS
-    ]
+    segments = [segment for segment in url.path.split("/") if is_name(segment) and segment not in _PATH_WORDS]
     return segments[-1] if segments else str(url.hostname).replace(":", "-")[:64]
 
 

@@ -71,7 +71,7 @@ class AlertStore:
     Args:
         path: The database file, made if missing (readable by its owner only); None keeps all in memory.
         max_alerts: Alerts kept; the oldest go first.
-        max_age_s: Age at which an alert expires, checked at the start and at every append.
+        max_age_s: Age at which an alert expires, checked at the start, at every append and by ``expire``.
         clock: Wall-clock time in seconds since the epoch.
     """
 
@@ -128,6 +128,14 @@ class AlertStore:
             AlertStoreError: It could not be stored; it has no number then.
         """
         return await self._run(lambda: self._append(record))
+
+    async def expire(self) -> None:
+        """Delete the alerts that are too old.
+
+        Raises:
+            AlertStoreError: The store cannot be written.
+        """
+        await self._run(self._expire_now)
 
     async def after(self, seq: int, *, call: str | None = None, limit: int = 64) -> list[StoredAlert]:
         """Return the oldest alerts with a number above ``seq``, in order.
@@ -199,6 +207,7 @@ class AlertStore:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
             self._check(connection)
             self._connection = connection
             with self._transaction():
@@ -258,6 +267,10 @@ class AlertStore:
             self._expire()
         assert seq is not None
         return seq
+
+    def _expire_now(self) -> None:
+        with self._transaction():
+            self._expire()
 
     def _expire(self) -> None:
         connection = self._opened()

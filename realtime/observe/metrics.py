@@ -33,6 +33,7 @@ class MonitorMetrics:
         store_errors: Alerts that could not be stored.
         deliveries: What became of alerts beyond the WebSocket, by kind of ``destination`` and ``outcome``.
         deliveries_pending: Stored alerts that the destinations of a kind have yet to get.
+        evidence: Evidence bundles, by ``outcome``: written, failed, dropped.
         engine_batch: Requests that one run of an engine served, by ``role``.
         engine_wait_s: How long a request waited for its engine, in seconds, by ``role``.
         webrtc: Events on peer connections, by ``event``.
@@ -76,6 +77,7 @@ class MonitorMetrics:
             ["destination"],
             registry=registry,
         )
+        self.evidence = Counter("seamwatch_evidence", "Evidence bundles.", ["outcome"], registry=registry)
         self.engine_batch = Histogram(
             "seamwatch_engine_batch_requests",
             "Requests that one run of an engine served.",

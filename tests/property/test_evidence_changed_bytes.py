@@ -25,7 +25,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     root = tmp_path_factory.mktemp("evidence") / "kept"
     with EvidenceFolder(root, clock=lambda: 1_772_000_000.0) as folder:
         places = [
-            folder.add(bundle_files(item_of(Stream(seed=seed)), provenance_for()), call="standup", state="alert")
+            folder.add(
+                bundle_files(item_of(Stream(seed=seed)), provenance_for()), call="standup", state="alert"
+            )
             for seed in range(3)
         ]
     assert check_path(root).good
@@ -100,8 +102,7 @@ def test_a_file_that_was_cut_or_lengthened_is_found(
 def test_a_packed_bundle_is_checked_as_it_is(
     kept: tuple[Path, list[Path]], tmp_path_factory: pytest.TempPathFactory, position: float, flip: int
 ) -> None:
-    """A changed byte of content is found or the archive is refused; a byte of the archive's own may differ."""
-
+    """A changed byte of content is found or the archive refused; what belongs to the archive may differ."""
     _, places = kept
     path = tmp_path_factory.mktemp("packed") / "bundle.zip"
     pack(places[1], path)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.evidence.bundle import bundle_files, read_arrays
-from realtime.evidence.record import ARRAYS_NAME, RECORD_NAME, EvidenceRecord
 from realtime.evidence.recompute import TOLERANCE, disagreements
+from realtime.evidence.record import ARRAYS_NAME, RECORD_NAME, EvidenceRecord
 from realtime.types import AlertState
 from tests.support.evidence_bundles import Stream, item_of, provenance_for
 

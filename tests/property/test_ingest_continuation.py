@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -86,7 +87,7 @@ def test_the_tracks_stay_whole_over_every_change_of_connection(plan: list) -> No
         sink.on_end(EndReason.PEER_LEFT)
         ends.append((clock.now_ns, bool(items)))
     for spans in recorder.spans.values():
-        assert all(before[1] == after[0] for before, after in zip(spans, spans[1:], strict=False))
+        assert all(before[1] == after[0] for before, after in pairwise(spans))
         assert not spans or spans[0][0] == 0
     assert recorder.ends == [EndReason.PEER_LEFT] * len(plan)
     media = sum(1 for spans in recorder.spans.values() for *_, what in spans if what == "media")

@@ -8,7 +8,16 @@ import numpy as np
 
 #: Lengths of the default engines' embeddings: a face, a frame of lips or voice, a window of frames.
 DIMENSIONS = (96, 128, 1440)
-_MEDIA = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"OggS", b"\x1a\x45\xdf\xa3", b"ftypisom", b"\x93NUMPY", b"PK\x03\x04")
+_MEDIA = (
+    b"\xff\xd8\xff",
+    b"\x89PNG",
+    b"RIFF",
+    b"OggS",
+    b"\x1a\x45\xdf\xa3",
+    b"ftypisom",
+    b"\x93NUMPY",
+    b"PK\x03\x04",
+)
 _LONG_CODE = re.compile(rb"[A-Za-z0-9+/_-]{100,}")
 _MANY_NUMBERS = re.compile(rb"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?\s*,\s*){12,}")
 
@@ -30,7 +39,8 @@ def _holds_unit_vector(data: bytes, dimension: int) -> bool:
             count = (len(data) - offset) // size
             if count < dimension:
                 continue
-            values = np.frombuffer(data, dtype, count, offset).astype(np.float64)
+            with np.errstate(invalid="ignore"):
+                values = np.frombuffer(data, dtype, count, offset).astype(np.float64)
             plausible = np.isfinite(values) & (np.abs(values) <= 1.0)
             squares = np.where(plausible, values, 2.0) ** 2
             sums = np.cumsum(np.concatenate(([0.0], squares)))

@@ -34,7 +34,10 @@ KEYS = [
 ]
 
 
-def fake_scan(path: Path, encoders: object, config: object, on_progress: object) -> ScanResult:
+def fake_scan(
+    path: Path, encoders: object, config: object, on_progress: object, on_evidence: object
+) -> ScanResult:
+    assert on_evidence is None
     if path.stem == "broken":
         raise MediaError(f"{path.name} holds no media.", fix="Give another file.")
     if path.stem == "defect":

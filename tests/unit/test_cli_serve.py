@@ -19,6 +19,7 @@ from clients.cli.demo_call import DemoCall
 from clients.cli.main import main
 from engines.store.store import FileState
 from realtime.errors import ConfigurationError, MediaError
+from realtime.evidence.keeping import Keeping
 
 URL = "http://127.0.0.1:5"
 
@@ -78,8 +79,19 @@ def test_serve_says_where_it_is_and_passes_its_options_on(server: Server, tmp_pa
         "threads": 2,
         "companions": (),
         "followers": [],
+        "keeping": Keeping(evidence=None, days=30.0),
     }
     assert store.parent.is_dir()
+
+
+@pytest.mark.parametrize("command", [["serve"], ["join", "janus://host:8188/room/1234"]])
+def test_evidence_is_kept_where_it_is_asked_for(server: Server, tmp_path: Path, command: list[str]) -> None:
+    server.ends_at_once = True
+    folder = tmp_path / "evidence"
+    given = ["--store", tmp_path / "a", "--port", 0, "--keep-evidence", folder, "--keep-for", 7]
+    assert run(*command, *given).exit_code == 0
+    assert server.options["keeping"] == Keeping(evidence=folder, days=7.0)
+    assert run(*command, "--keep-for", 0).exit_code == 2
 
 
 def test_join_runs_the_same_monitor_with_the_calls_beside_it(server: Server, tmp_path: Path) -> None:

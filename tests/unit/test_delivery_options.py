@@ -5,7 +5,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from clients.cli import serve as serve_module
+from clients.cli import server_options
 from clients.cli.alert_options import alert_routes
 from clients.cli.main import main
 from realtime.delivery.keys import public_text, read_key, write_new_key
@@ -89,7 +89,7 @@ def test_serve_takes_alerts_from_the_environment_and_keeps_stdout_for_them(monke
         started.update(options)
         ready("http://127.0.0.1:5")
 
-    monkeypatch.setattr(serve_module, "run_server", run_server)
+    monkeypatch.setattr(server_options, "run_server", run_server)
     result = run(
         "serve",
         "--store",
@@ -98,7 +98,7 @@ def test_serve_takes_alerts_from_the_environment_and_keeps_stdout_for_them(monke
         SEAMWATCH_SERVE_WEBHOOK_KEY=str(key_file),
     )
     assert result.exit_code == 0, result.output
-    assert len(started["companions"]) == 1
+    assert len(started["followers"]) == 1
     assert result.stdout == ""
     assert "Seamwatch is running" in result.stderr
 

@@ -163,9 +163,9 @@ async def test_a_participant_that_the_engines_could_not_keep_up_with_is_refused(
     monitor._require_room()
     seat = SimpleNamespace(
         call="c",
-            participant="ann",
-            is_present=True,
-            session=SimpleNamespace(pictures_waiting=0, audio_waiting_s=0),
+        participant="ann",
+        is_present=True,
+        session=SimpleNamespace(pictures_waiting=0, audio_waiting_s=0),
     )
     monitor._seats.update({("c", str(index)): seat for index in range(4)})
     with pytest.raises(CapacityError, match="4 participants keep the engines' share of cpu busy") as refusal:

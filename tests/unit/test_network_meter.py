@@ -108,9 +108,9 @@ def test_a_perfect_receiver_is_found_perfect() -> None:
     figures = judged(perfect())
     assert figures.alignment == pytest.approx(0, abs=RESOLUTION_MS)
     assert figures.alignment_error_p95 == pytest.approx(0, abs=RESOLUTION_MS)
-    assert figures.video_gap <= 80
-    assert figures.corrupt_pictures == 0
-    assert (figures.pictures_missing, figures.audio_missing, figures.audio_wrong) == (0, 0, 0)
+    assert figures.video.gap <= 80
+    assert figures.video.corrupt == 0
+    assert (figures.video.missing, figures.audio.missing, figures.audio.wrong) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("late_ms", [-300, -40, 15, 80])
@@ -125,29 +125,29 @@ def test_a_wrong_offset_in_an_encoded_clip_is_found(tmp_path: Path) -> None:
     with read_media(write_calibration(tmp_path / "clip.mov", clip)) as media:
         figures = judge(measured(iter(media)), clip, {})
     assert figures.alignment == pytest.approx(60, abs=RESOLUTION_MS)
-    assert figures.corrupt_pictures == 0
-    assert figures.audio_wrong == 0
+    assert figures.video.corrupt == 0
+    assert figures.audio.wrong == 0
 
 
 def test_missing_pictures_are_a_gap_of_their_length() -> None:
     figures = judged(without(lambda item: not (isinstance(item, PendingPicture) and 125 <= item.tick < 150)))
-    assert figures.video_gap == pytest.approx(1_000, abs=80)
-    assert figures.freeze == figures.video_gap
-    assert figures.pictures_missing == pytest.approx(1 / SPAN_S, abs=0.03)
+    assert figures.video.gap == pytest.approx(1_000, abs=80)
+    assert figures.video.freeze == figures.video.gap
+    assert figures.video.missing == pytest.approx(1 / SPAN_S, abs=0.03)
 
 
 def test_pictures_that_end_early_are_a_gap() -> None:
     figures = judged(without(lambda item: not (isinstance(item, PendingPicture) and item.tick >= 150)))
-    assert figures.video_gap == pytest.approx((SECONDS - TAIL_S - 6) * 1000, abs=80)
+    assert figures.video.gap == pytest.approx((SECONDS - TAIL_S - 6) * 1000, abs=80)
 
 
 def test_missing_sound_is_counted_and_does_not_move_the_rest() -> None:
     figures = judged(
         without(lambda item: not (isinstance(item, AudioFrame) and item.start_ns // TICK_NS % 10 == 0))
     )
-    assert figures.audio_missing == pytest.approx(0.1, abs=0.01)
+    assert figures.audio.missing == pytest.approx(0.1, abs=0.01)
     assert figures.alignment == pytest.approx(0, abs=RESOLUTION_MS)
-    assert figures.audio_wrong == 0
+    assert figures.audio.wrong == 0
 
 
 def test_sound_of_another_moment_is_wrong() -> None:
@@ -163,8 +163,8 @@ def test_sound_of_another_moment_is_wrong() -> None:
                 yield item
 
     figures = judged(doctored())
-    assert figures.audio_missing == 0
-    assert figures.audio_wrong == pytest.approx(0.1, abs=0.02)
+    assert figures.audio.missing == 0
+    assert figures.audio.wrong == pytest.approx(0.1, abs=0.02)
 
 
 def test_damaged_pictures_are_counted_and_do_not_end_a_gap() -> None:
@@ -178,25 +178,27 @@ def test_damaged_pictures_are_counted_and_do_not_end_a_gap() -> None:
                 yield item
 
     figures = judged(doctored())
-    assert figures.corrupt_pictures == 25
-    assert figures.video_gap == pytest.approx(1_000, abs=80)
+    assert figures.video.corrupt == 25
+    assert figures.video.gap == pytest.approx(1_000, abs=80)
 
 
 def test_delay_counts_from_the_moment_at_which_a_picture_was_sent() -> None:
     record = measured(perfect(), handed_on_late_ns=70_000_000)
     grid = list(range(0, SECONDS * NS_PER_S, 10_000_000))
-    curve = [grid, [time_ns - 30_000_000 for time_ns in grid]]
+    lost = [int(time_ns % 100_000_000 == 0) for time_ns in grid]
+    curve = [grid, [time_ns - 30_000_000 for time_ns in grid], lost]
     figures = judge(record, Calibration(seconds=SECONDS), {"audio": curve, "video": curve})
-    assert figures.audio_delay == pytest.approx(100, abs=RESOLUTION_MS)
-    assert figures.audio_hold == pytest.approx(70)
-    assert figures.video_hold == pytest.approx(70)
-    assert 100 <= (figures.video_delay or 0) <= 140
+    assert figures.audio.delay == pytest.approx(100, abs=RESOLUTION_MS)
+    assert figures.audio.hold == pytest.approx(70)
+    assert figures.audio.lost_by_link == pytest.approx(0.1, abs=0.01)
+    assert figures.video.hold == pytest.approx(70)
+    assert 100 <= (figures.video.delay or 0) <= 140
 
 
 def test_nothing_received_is_everything_missing() -> None:
     figures = judged(iter(()))
-    assert (figures.pictures_missing, figures.audio_missing) == (1, 1)
-    assert figures.video_gap == pytest.approx(SPAN_S * 1000)
+    assert (figures.video.missing, figures.audio.missing) == (1, 1)
+    assert figures.video.gap == pytest.approx(SPAN_S * 1000)
     assert figures.alignment is None
 
 

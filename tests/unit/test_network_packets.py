@@ -42,14 +42,15 @@ def test_tracks_are_told_by_the_speed_of_their_timestamps_across_a_wrap() -> Non
     for frame in range(50):
         now_ns = 3 * S + frame * S // 25
         for _ in range(3):
-            times.on_packet(1, ((1 << 32) - 30_000 + frame * 3_600) % (1 << 32), now_ns)
-        times.on_packet(2, 500 + frame * 1_920, now_ns + 5)
+            times.on_packet(1, ((1 << 32) - 30_000 + frame * 3_600) % (1 << 32), now_ns, lost=frame == 7)
+        times.on_packet(2, 500 + frame * 1_920, now_ns + 5, lost=False)
     for frame in range(25):
-        times.on_packet(3, frame * 3_600, 3 * S + frame * S // 25)
+        times.on_packet(3, frame * 3_600, 3 * S + frame * S // 25, lost=False)
     curves = times.curves()
-    media_ns, sent_ns = curves["video"]
+    media_ns, sent_ns, lost = curves["video"]
     assert media_ns[:3] == [0, 40_000_000, 80_000_000]
     assert len(media_ns) == 50
+    assert lost == [3 if frame == 7 else 0 for frame in range(50)]
     assert sent_ns[-1] == 3 * S + 49 * S // 25
     assert curves["audio"][0][-1] == 49 * 40_000_000
     assert curves["audio"][1][0] == 3 * S + 5
@@ -57,6 +58,6 @@ def test_tracks_are_told_by_the_speed_of_their_timestamps_across_a_wrap() -> Non
 
 def test_a_source_of_a_few_packets_is_no_track() -> None:
     times = SendTimes()
-    times.on_packet(1, 0, 0)
-    times.on_packet(1, 90_000, S)
+    times.on_packet(1, 0, 0, lost=False)
+    times.on_packet(1, 90_000, S, lost=False)
     assert times.curves() == {}

@@ -1,0 +1,37 @@
+"""``--keep-evidence`` and ``--keep-for`` of the commands that watch or judge: what is kept, and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from realtime.evidence.keeping import DEFAULT_KEEP_DAYS, Keeping
+
+
+def evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add both options to a command, which gets them together as ``keeping``."""
+
+    @wraps(command)
+    def gathered(*, keep_evidence: Path | None, keep_for: float, **options: Any) -> Any:
+        return command(keeping=Keeping(evidence=keep_evidence, days=keep_for), **options)
+
+    add_folder = click.option(
+        "--keep-evidence",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Keep what every alert rests on in this folder, for `seamwatch evidence verify`. It holds "
+        "embeddings of faces and voices, which are biometric data.  [default: nothing is kept]",
+    )
+    add_age = click.option(
+        "--keep-for",
+        type=click.FloatRange(min=0, max=36_500, min_open=True),
+        metavar="DAYS",
+        default=DEFAULT_KEEP_DAYS,
+        show_default=True,
+        help="Age at which stored alerts and evidence are deleted.",
+    )
+    return add_folder(add_age(gathered))

@@ -1,0 +1,62 @@
+"""What is kept on disk, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.config import MonitorConfig
+from realtime.encoders.suite import EncoderSuite
+from realtime.evidence.folder import EvidenceFolder
+from realtime.evidence.keeper import EvidenceKeeper
+from realtime.evidence.provenance import provenance_of
+from realtime.observe.metrics import MonitorMetrics
+
+DAY_S = 86_400.0
+DEFAULT_KEEP_DAYS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What an operator allows to be kept.
+
+    Attributes:
+        evidence: Folder for the evidence of alerts, which holds biometric data; None to keep none.
+        days: Age in days at which alerts and evidence are deleted.
+    """
+
+    evidence: Path | None = None
+    days: float = DEFAULT_KEEP_DAYS
+
+    @property
+    def seconds(self) -> float:
+        """The age in seconds."""
+        return self.days * DAY_S
+
+
+#: Alerts for the usual time, and no evidence.
+ALERTS_ONLY = Keeping()
+
+
+@asynccontextmanager
+async def open_keeper(
+    keeping: Keeping, encoders: EncoderSuite, config: MonitorConfig, metrics: MonitorMetrics
+) -> AsyncIterator[EvidenceKeeper | None]:
+    """Keep evidence for the length of a ``with`` block; None where none is wanted.
+
+    Raises:
+        EvidenceError: The folder cannot be used.
+    """
+    if keeping.evidence is None:
+        yield None
+        return
+    folder = EvidenceFolder(keeping.evidence)
+    provenance = provenance_of(encoders, config)
+    keeper = EvidenceKeeper(folder, provenance, metrics, keep_for_s=keeping.seconds)
+    await keeper.open()
+    try:
+        yield keeper
+    finally:
+        await keeper.aclose()
