@@ -43,8 +43,10 @@ NOTES = (
     "grid of 25 pictures a second and, for sound, resampling to 16 kHz; aiortc's is a bare frame.",
     "Cores: processor seconds a second of media of the receiving process without the meter; Seamwatch's "
     "includes resampling to 16 kHz.",
+    "ffmpeg 8.0 sends nothing again and makes no key frame on request: a lost packet costs all pictures to "
+    "the next whole key frame, one a second. The publisher sends lost packets again.",
     "Loss, jitter and duplication begin 2 s after the first packet and concern UDP in both directions; "
-    "what is judged begins 4 s into the clip.",
+    "what is judged begins 4 s into the clip. A seed fixes which packet numbers are lost, not what is in them.",
 )
 
 
@@ -57,8 +59,8 @@ def cells_of(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield "-"
             continue
         middle, low, high = median(values), min(values), max(values)
-        text = f"{middle:.3g}" if abs(middle) < 1000 else f"{middle:.0f}"
-        yield text if len(values) == 1 or low == high else f"{text} ({low:.3g} to {high:.3g})"
+        text = _short(middle)
+        yield text if len(values) == 1 or low == high else f"{text} ({_short(low)} to {_short(high)})"
 
 
 def screen_table(result: dict[str, Any]) -> Table:
@@ -114,6 +116,10 @@ def _table(headings: Sequence[str]) -> list[str]:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def _at(figures: dict[str, Any], place: str) -> float | None:

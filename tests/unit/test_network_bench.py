@@ -145,7 +145,7 @@ def test_the_publisher_is_started_with_its_own_clip() -> None:
 
 def test_cells_show_the_median_and_the_spread() -> None:
     worse = json.loads(json.dumps(FIGURES))
-    worse["video"]["gap"], worse["audio"]["lost_by_link"] = 120.0, 0.05
+    worse["video"]["gap"], worse["audio"]["lost_by_link"] = 5120.0, 0.05
     cells = dict(
         zip(
             [heading for heading, *_ in COLUMNS],
@@ -153,7 +153,7 @@ def test_cells_show_the_median_and_the_spread() -> None:
             strict=True,
         )
     )
-    assert cells["video gap, ms"] == "100 (80 to 120)"
+    assert cells["video gap, ms"] == "2600 (80 to 5120)"
     assert cells["audio missing, %"] == "5"
     assert cells["audio lost by the link, %"] == "5"
     assert list(cells_of([{"figures": FIGURES}]))[6] == "-"
