@@ -46,7 +46,7 @@ NOTES = (
     "ffmpeg 8.0 sends nothing again and makes no key frame on request: a lost packet costs all pictures to "
     "the next whole key frame, one a second. The publisher sends lost packets again.",
     "Loss, jitter and duplication begin 2 s after the first packet and concern UDP in both directions; "
-    "what is judged begins 4 s into the clip. A seed fixes which packet numbers are lost, not what is in them.",
+    "what is judged begins 4 s into the clip. A seed fixes which packets are lost by number, not by content.",
 )
 
 

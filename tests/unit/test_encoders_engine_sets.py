@@ -6,9 +6,8 @@ from click.testing import CliRunner
 
 from bench.encoder_variants import due
 from clients.cli import demo as demo_module
-from clients.cli import engine_inputs, engine_options
+from clients.cli import engine_inputs, engine_options, server_options
 from clients.cli import scan as scan_module
-from clients.cli import serve as serve_module
 from clients.cli.engine_options import engines_folder, set_folder
 from clients.cli.main import main
 from engines.contracts import CONTRACTS, audio_contract, visual_contract
@@ -196,7 +195,7 @@ def test_the_commands_pass_the_set_on(monkeypatch, tmp_path, command):
         raise EngineError("Stopped.", fix="Go on.")
 
     monkeypatch.setattr(scan_module, "load_encoders", stop)
-    monkeypatch.setattr(serve_module, "run_server", stop)
+    monkeypatch.setattr(server_options, "run_server", stop)
     monkeypatch.setattr(demo_module, "run_demo", stop)
     monkeypatch.setattr(demo_module, "fetch_models", lambda _store: None)
     monkeypatch.setattr(

@@ -118,7 +118,7 @@ def sender_report(ssrc: int = SSRC, ntp: int = 3 << 32, rtp: int = 77) -> RtcpSr
     return RtcpSrPacket(ssrc=ssrc, sender_info=info)
 
 
-def test_the_installed_aiortc_has_the_private_parts_that_the_receive_path_needs() -> None:
+async def test_the_installed_aiortc_has_the_private_parts_that_the_receive_path_needs() -> None:
     assert aiortc.__version__.startswith("1.16.")
     require_supported_aiortc()
 
@@ -153,7 +153,7 @@ def hide_module_part(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         *((hide_on(RTCCertificate), name) for name in aiortc_tap._CERTIFICATE_PARTS),
     ],
 )
-def test_an_aiortc_without_one_of_them_is_refused_by_its_name(
+async def test_an_aiortc_without_one_of_them_is_refused_by_its_name(
     hide: Callable[[pytest.MonkeyPatch, str], None], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hide(monkeypatch, name)
