@@ -15,8 +15,6 @@ from realtime.ingest.sync import CallClock, TrackClock
 from realtime.timebase import NS_PER_MS
 from realtime.types import TrackKind
 
-OPUS_LOOKAHEAD_NS = 6_500_000
-
 
 class IncomingTrack:
     """Packets, decoder and timeline of one track.
@@ -26,6 +24,7 @@ class IncomingTrack:
         receiver: Has its final transport and has not started.
         call_clock: Both tracks' clock.
         sink: Receives the media.
+        codec_delay_ns: By how much later than its timestamp says something was recorded.
         clock_ns: Monotonic clock.
         on_due: Called when the tap's ``on_timer`` is due earlier than before.
 
@@ -41,12 +40,11 @@ class IncomingTrack:
         *,
         call_clock: CallClock,
         sink: MediaSink,
+        codec_delay_ns: int,
         clock_ns: Callable[[], int],
         on_due: Callable[[], None],
     ) -> None:
-        clock = TrackClock(
-            clock_hz=CLOCK_RATES_HZ[kind], codec_delay_ns=OPUS_LOOKAHEAD_NS if kind == "audio" else 0
-        )
+        clock = TrackClock(clock_hz=CLOCK_RATES_HZ[kind], codec_delay_ns=codec_delay_ns)
         call_clock.add_track(kind, clock)
         self._clock_ns = clock_ns
         self._decoder = TrackDecoder(kind, on_damage=self._on_damage)

@@ -15,6 +15,11 @@ MAX_CANDIDATES = 64
 
 CODECS: dict[TrackKind, tuple[str, ...]] = {"audio": ("opus",), "video": ("vp8", "h264")}
 
+#: Opus looks ahead by this much, which browsers leave out of their timestamps.
+OPUS_LOOKAHEAD_NS = 6_500_000
+#: FFmpeg counts it; its sessions are known by this name.
+_FFMPEG_SESSION = "FFmpegPublishSession"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
@@ -23,10 +28,12 @@ class Offer:
     Attributes:
         sections: Kind of every audio and video section, in order.
         mids: Section of the one track to take of each kind.
+        opus_delay_ns: By how much later than its timestamp says a sound was made.
     """
 
     sections: tuple[TrackKind, ...]
     mids: dict[TrackKind, str]
+    opus_delay_ns: int = OPUS_LOOKAHEAD_NS
 
 
 def check_offer(sdp: str) -> Offer:
@@ -61,7 +68,8 @@ def check_offer(sdp: str) -> Offer:
     for media in description.media:
         if not has_credentials(media):
             raise unreadable("The offer lacks ICE credentials or a DTLS fingerprint.")
-    return Offer(sections=tuple(sections), mids=mids)
+    delay_ns = 0 if description.name == _FFMPEG_SESSION else OPUS_LOOKAHEAD_NS
+    return Offer(sections=tuple(sections), mids=mids, opus_delay_ns=delay_ns)
 
 
 def read_description(sdp: str, *, name: str) -> SessionDescription:

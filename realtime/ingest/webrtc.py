@@ -19,7 +19,7 @@ from realtime.ingest.candidates import add_candidate
 from realtime.ingest.ice import IceServer
 from realtime.ingest.incoming import IncomingTrack
 from realtime.ingest.live import SILENT_AFTER_NS, LiveTrack
-from realtime.ingest.offer import CODECS, check_offer
+from realtime.ingest.offer import CODECS, OPUS_LOOKAHEAD_NS, check_offer
 from realtime.ingest.reception import Reception
 from realtime.ingest.sink import EndReason, MediaSink, TrackState
 from realtime.ingest.sync import CallClock
@@ -84,7 +84,7 @@ class WebRtcReceiver:
             for kind in offer.sections:
                 peer.addTransceiver(kind, direction="recvonly").setCodecPreferences(_preferred_codecs(kind))
             await peer.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
-            self._take_tracks(peer, offer.mids)
+            self._take_tracks(peer, offer.mids, offer.opus_delay_ns)
             await peer.setLocalDescription(await peer.createAnswer())
         self._start()
         return str(peer.localDescription.sdp)
@@ -120,7 +120,7 @@ class WebRtcReceiver:
         async with self._negotiation("answer"):
             answer = check_answer(answer_sdp, offer_sdp=offer_sdp)
             await self._peer.setRemoteDescription(RTCSessionDescription(sdp=answer.sdp, type="answer"))
-            self._take_tracks(self._peer, answer.mids)
+            self._take_tracks(self._peer, answer.mids, OPUS_LOOKAHEAD_NS)
         self._start()
 
     async def add_candidate(self, line: str, mid: str | None, index: int | None) -> None:
@@ -178,7 +178,9 @@ class WebRtcReceiver:
                 status=406,
             ) from error
 
-    def _take_tracks(self, peer: RTCPeerConnection, mids: Mapping[TrackKind, str]) -> None:
+    def _take_tracks(
+        self, peer: RTCPeerConnection, mids: Mapping[TrackKind, str], opus_delay_ns: int
+    ) -> None:
         for transceiver in peer.getTransceivers():
             kind: TrackKind = "audio" if transceiver.kind == "audio" else "video"
             if transceiver.mid != mids.get(kind):
@@ -189,6 +191,7 @@ class WebRtcReceiver:
                 transceiver.receiver,
                 call_clock=self._call_clock,
                 sink=self._sink,
+                codec_delay_ns=opus_delay_ns if kind == "audio" else 0,
                 clock_ns=self._clock_ns,
                 on_due=self._due.set,
             )

@@ -35,6 +35,12 @@ async def test_one_kind_is_enough() -> None:
     assert check_offer(await make_offer(("video", "sendonly"))).mids == {"video": "0"}
 
 
+async def test_the_codecs_look_ahead_is_taken_off_unless_the_sender_counts_it() -> None:
+    sdp = await make_offer(("audio", "sendonly"))
+    assert check_offer(sdp).opus_delay_ns == 6_500_000
+    assert check_offer(sdp.replace("\r\ns=-\r\n", "\r\ns=FFmpegPublishSession\r\n")).opus_delay_ns == 0
+
+
 @pytest.mark.parametrize(
     "sdp",
     [
