@@ -14,13 +14,13 @@ from realtime.encoders.suite import EncoderSuite
 from realtime.errors import CapacityError, SignallingError
 from realtime.evidence.keeper import EvidenceKeeper
 from realtime.ingest.sink import EndReason, MediaSink
-from realtime.ingest.source import MediaSource
+from realtime.ingest.source import MediaSource, OpenSource
 from realtime.ingest.webrtc import WebRtcReceiver
 from realtime.load import overloaded_device
 from realtime.messages import Narrator, encoder_info
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline
-from realtime.seat import OpenSource, Seat
+from realtime.seat import Seat
 from realtime.server.hub import EventHub
 from realtime.server.ports import Health, HealthState, ParticipantSnapshot, Publication
 from realtime.server.wire import EncoderInfo, Participant

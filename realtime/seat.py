@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 from realtime.ingest.continuation import Continuation
-from realtime.ingest.sink import EndReason, MediaSink
-from realtime.ingest.source import MediaSource
+from realtime.ingest.sink import EndReason
+from realtime.ingest.source import MediaSource, OpenSource
 from realtime.session import ParticipantSession
 
 #: A participant that comes back within this time goes on with its state.
 KEEP_STATE_S = 60.0
-
-OpenSource = Callable[[MediaSink], Awaitable[MediaSource]]
 
 
 class Seat:

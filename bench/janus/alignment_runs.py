@@ -21,10 +21,10 @@ from bench.janus.measuring_sink import MeasuringSink
 from bench.janus.network import call_network
 from bench.janus.numbered_clip import numbered_devices
 from bench.janus.requirements import CallBenchError
-from clients.joining.adapter import OpenSource, Sighting
+from clients.joining.adapter import Sighting
 from clients.joining.kinds import open_adapter
 from clients.joining.target import join_target
-from realtime.ingest.source import MediaSource
+from realtime.ingest.source import MediaSource, OpenSource
 from realtime.ingest.webrtc import WebRtcReceiver
 
 NAME = "alice"

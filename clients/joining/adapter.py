@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from realtime.errors import SeamwatchError
-from realtime.ingest.sink import MediaSink
-from realtime.ingest.source import MediaSource
-
-#: Opens a participant's media: gets where it goes, returns what brings it.
-OpenSource = Callable[[MediaSink], Awaitable[MediaSource]]
+from realtime.ingest.source import OpenSource
 
 
 class JoinError(SeamwatchError):

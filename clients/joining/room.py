@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clients.joining.adapter import OpenSource, Sighting
+from clients.joining.adapter import Sighting
 from clients.names import unique_name
+from realtime.ingest.source import OpenSource
 from realtime.monitor import Monitor
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from realtime.ingest.reception import Reception
+from realtime.ingest.sink import MediaSink
 
 
 class MediaSource(Protocol):
@@ -15,3 +17,7 @@ class MediaSource(Protocol):
 
     def reception(self) -> Reception:
         """Return how well the media comes in."""
+
+
+#: Opens a participant's media: gets where it goes, returns what brings it.
+OpenSource = Callable[[MediaSink], Awaitable[MediaSource]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from clients.joining.adapter import CallLostError, JoinError
 from clients.joining.peerjs import RECONNECT_DELAYS_S, PeerJsAdapter
 from clients.joining.target import join_target
 from tests.support.joining_room import PATIENCE_S, FakeRoom, attended
-from tests.support.page_browser import FLAGS, PATIENCE_MS
+from tests.support.page_browser import FLAGS, PATIENCE_MS, chromium_or_skip
 from tests.support.peerjs_packages import LIBRARY, SERVER_PATH, peer_server, peerjs_folder
 
 __all__ = ["peerjs_folder"]
@@ -52,9 +51,7 @@ def adapter(port: int, delays_s: Sequence[float] = RECONNECT_DELAYS_S) -> PeerJs
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("needs a browser: no Chromium or Chrome is on the PATH")
+    path = chromium_or_skip()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from dataclasses import dataclass
 
 import pytest
@@ -13,7 +12,7 @@ from clients.joining.adapter import CallLostError
 from clients.joining.target import join_target
 from clients.joining.whep import WhepAdapter
 from tests.support.joining_room import PATIENCE_S, FakeRoom, attended
-from tests.support.page_browser import FLAGS
+from tests.support.page_browser import FLAGS, chromium_or_skip
 from tests.support.whep_server import WhepServer, serving
 
 pytestmark = pytest.mark.browser
@@ -71,9 +70,7 @@ class PagePlayer:
 
 @pytest.mark.parametrize("counter_offer", [False, True], ids=["answer", "counter-offer"])
 async def test_what_chromium_plays_is_watched_until_it_stops(counter_offer: bool) -> None:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("needs a browser: no Chromium or Chrome is on the PATH")
+    path = chromium_or_skip()
     room = FakeRoom()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from playwright.async_api import async_playwright, expect
 from bench.janus.fake_devices import fake_devices
 from engines.loader import EngineSet
 from tests.support.live_monitor import live_monitor
-from tests.support.page_browser import FLAGS
+from tests.support.page_browser import FLAGS, chromium_or_skip
 
 pytestmark = pytest.mark.browser
 
@@ -21,11 +20,7 @@ PATIENCE_MS = 60_000
 async def test_a_published_camera_is_judged_and_its_alert_is_shown(
     engine_set: EngineSet, exchanged_clip: Path, tmp_path: Path
 ) -> None:
-    browser_path = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if browser_path is None:
-        pytest.skip("needs a browser: no Chromium or Chrome is on the PATH")
+    browser_path = chromium_or_skip()
     devices = fake_devices(exchanged_clip, tmp_path)
     complaints: list[str] = []
     async with (

@@ -22,12 +22,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import ServerConnection, serve
 
-from clients.joining.adapter import CallLostError, JoinError, OpenSource
+from clients.joining.adapter import CallLostError, JoinError
 from clients.joining.janus import JanusAdapter
 from clients.joining.target import join_target
 from realtime.errors import SignallingError
 from realtime.ingest.aiortc_tap import close_peer, offer_loopback_as_last_resort
 from realtime.ingest.data_channel import DataChannelPeer
+from realtime.ingest.source import OpenSource
 from tests.support.janus_double import AUDIO, ROOM, TEXTROOM, VIDEO, DoubleHandle, JanusDouble
 from tests.support.joining_room import FakeRoom, attended
 from tests.support.media import picture

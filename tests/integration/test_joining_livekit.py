@@ -16,14 +16,14 @@ pytest.importorskip("livekit.protocol", reason="needs the package livekit-protoc
 
 from livekit.protocol import models
 
-from clients.joining.adapter import JoinError, OpenSource, Sighting
+from clients.joining.adapter import JoinError, Sighting
 from clients.joining.livekit import LiveKitAdapter
 from clients.joining.target import join_target
 from clients.publisher.packets import EncodedClip
 from clients.publisher.prepare import prepare_clip
 from clients.publisher.tracks import Pace, PacketTrack
 from realtime.ingest.sink import EndReason
-from realtime.ingest.source import MediaSource
+from realtime.ingest.source import MediaSource, OpenSource
 from realtime.types import GapReason, TrackKind
 from tests.support.livekit_double import CAMERA, MICROPHONE, SCREEN_SHARE, LiveKitDouble
 from tests.support.livekit_session import Media

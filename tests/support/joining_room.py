@@ -7,10 +7,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from clients.joining.adapter import CallAdapter, OpenSource, Sighting
+from clients.joining.adapter import CallAdapter, Sighting
 from realtime.errors import CapacityError
 from realtime.ingest.sink import EndReason, PendingPicture, TrackState
-from realtime.ingest.source import MediaSource
+from realtime.ingest.source import MediaSource, OpenSource
 from realtime.types import AudioFrame, MediaGap, TrackKind
 
 PATIENCE_S = 60.0

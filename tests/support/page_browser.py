@@ -28,6 +28,14 @@ FLAGS = [
 PATIENCE_MS = 60_000
 
 
+def chromium_or_skip() -> str:
+    """Return the browser's path; skip the test where there is none."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("needs a browser: no Chromium or Chrome is on the PATH")
+    return path
+
+
 @dataclass
 class Opened:
     """A page on the stub, with everything the browser complained about.
@@ -59,10 +67,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A browser, or a skip where none is installed."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip(f"needs a browser: none of {', '.join(names)} is on the PATH")
+    path = chromium_or_skip()
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield launched

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from clients.joining.adapter import OpenSource, Sighting
+from clients.joining.adapter import Sighting
 from realtime.errors import CapacityError, SignallingError
 from realtime.ingest.reception import Reception
 from realtime.ingest.sink import EndReason, MediaSink, PendingPicture, TrackState
-from realtime.ingest.source import MediaSource
+from realtime.ingest.source import MediaSource, OpenSource
 from realtime.types import AudioFrame, MediaGap, TrackKind
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from clients.cli.join import attending
 from clients.joining import backoff
-from clients.joining.adapter import CallLostError, JoinError, OpenSource, Room, Sighting
+from clients.joining.adapter import CallLostError, JoinError, Room, Sighting
 from clients.joining.attendance import CONSENT_LINE, Attendance
 from clients.joining.room import WatchedRoom
 from clients.joining.target import join_target
 from realtime.errors import CapacityError
+from realtime.ingest.source import OpenSource
 from realtime.server.wire import Call
 
 TARGET = join_target("janus://host/room/1234")
