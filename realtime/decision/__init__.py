@@ -1,0 +1,1 @@
+"""The sequential decision: from windows' values to an alarm with a stated false-alarm rate."""
