@@ -1,15 +1,16 @@
-"""A similarity matrix as an inline picture with times on its axes and the worst pair marked."""
+"""A similarity matrix as an inline picture with times on its axes and its seams marked."""
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from clients.report.markup import data_uri
 from clients.wording import clock, number
-from realtime.types import Float32, SimilarityMatrix
+from realtime.types import Float32, Modality, Seam, SimilarityMatrix
 
 SIDE = 360
 LEFT, TOP = 54, 8
@@ -24,7 +25,7 @@ def _png_uri(pixels: npt.NDArray[np.uint8]) -> str:
     encoded, png = cv2.imencode(".png", pixels)
     if not encoded:
         raise RuntimeError("a matrix could not be encoded as PNG")
-    return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode("ascii")
+    return data_uri("png", png.tobytes())
 
 
 def colours(values: Float32, low: float, high: float) -> npt.NDArray[np.uint8]:
@@ -75,17 +76,46 @@ def _axes(matrix: SimilarityMatrix, cell: float) -> list[str]:
     return elements
 
 
-def _mark(row: int, column: int, cell: float) -> str:
+def seam_cell(matrix: SimilarityMatrix, seam: Seam) -> tuple[int, int] | None:
+    """Return row and column of a seam; None where its windows are not in the matrix.
+
+    Lips and voice are compared at a lag, and lie on the diagonal all the same.
+    """
+    rows = {span.start_ns: row for row, span in enumerate(matrix.spans)}
+    row = rows.get(seam.a.start_ns)
+    column = rows.get(seam.b.start_ns) if seam.kind is Modality.INTRA else row
+    return None if row is None or column is None else (row, column)
+
+
+def _mark(row: int, column: int, cell: float, number_of: int, *, guided: bool) -> str:
     side = max(cell, SMALLEST_MARK)
     middle_x, middle_y = LEFT + (column + 0.5) * cell, TOP + (row + 0.5) * cell
     x = min(max(middle_x - side / 2, LEFT), LEFT + SIDE - side)
     y = min(max(middle_y - side / 2, TOP), TOP + SIDE - side)
     box = f'x="{x:.1f}" y="{y:.1f}" width="{side:.1f}" height="{side:.1f}" rx="2"'
-    return (
+    right = x + side + 14 <= LEFT + SIDE
+    label_x, anchor = (x + side + 4, "start") if right else (x - 4, "end")
+    guides = (
         f'<line class="guide" x1="{LEFT}" x2="{x:.1f}" y1="{middle_y:.1f}" y2="{middle_y:.1f}"/>'
         f'<line class="guide" x1="{middle_x:.1f}" x2="{middle_x:.1f}" y1="{y + side:.1f}" y2="{TOP + SIDE}"/>'
-        f'<rect class="mark-under" {box}/><rect class="mark" {box}/>'
     )
+    return (
+        f"{guides if guided else ''}"
+        f'<rect class="mark-under" {box}/><rect class="mark" {box}/>'
+        f'<text class="mark-number" x="{label_x:.1f}" y="{y + side / 2 + 4:.1f}" '
+        f'text-anchor="{anchor}">{number_of}</text>'
+    )
+
+
+def _marks(matrix: SimilarityMatrix, seams: Sequence[tuple[int, Seam]], cell: float) -> str:
+    """Mark the seams, the worst one last so that nothing lies over it."""
+    cells = [(number_of, seam_cell(matrix, seam)) for number_of, seam in seams]
+    marks = [
+        _mark(*place, cell, number_of, guided=index == 0)
+        for index, (number_of, place) in enumerate(cells)
+        if place is not None
+    ]
+    return "".join(reversed(marks))
 
 
 def _colour_bar(low: float, high: float) -> str:
@@ -99,11 +129,14 @@ def _colour_bar(low: float, high: float) -> str:
     )
 
 
-def heatmap_svg(matrix: SimilarityMatrix, *, label: str, low: float, high: float) -> str:
+def heatmap_svg(
+    matrix: SimilarityMatrix, seams: Sequence[tuple[int, Seam]] = (), *, label: str, low: float, high: float
+) -> str:
     """Return a matrix as an SVG element; a sentence where it is empty.
 
     Args:
-        matrix: The matrix, its windows and its worst pair.
+        matrix: The matrix and its windows.
+        seams: What is marked in it, with the number of each, worst first.
         label: What it shows, as plain text for readers that do not see it; it must need no escaping.
         low: Value of the darkest colour.
         high: Value of the brightest colour.
@@ -113,11 +146,10 @@ def heatmap_svg(matrix: SimilarityMatrix, *, label: str, low: float, high: float
         return '<p class="muted">There was nothing to compare.</p>'
     cell = SIDE / count
     picture = _png_uri(colours(thinned(matrix.values), low, high))
-    mark = _mark(*matrix.worst, cell) if matrix.worst is not None else ""
     return (
         f'<svg viewBox="0 0 {LEFT + SIDE + 26} {BAR_TOP + BAR_HEIGHT + 20}" role="img" aria-label="{label}">'
         f'<rect class="nothing" x="{LEFT}" y="{TOP}" width="{SIDE}" height="{SIDE}"/>'
         f'<image class="pixels" href="{picture}" x="{LEFT}" y="{TOP}" '
         f'width="{SIDE}" height="{SIDE}" preserveAspectRatio="none"/>'
-        f"{''.join(_axes(matrix, cell))}{mark}{_colour_bar(low, high)}</svg>"
+        f"{''.join(_axes(matrix, cell))}{_marks(matrix, seams, cell)}{_colour_bar(low, high)}</svg>"
     )

@@ -1,35 +1,43 @@
-"""The running scores of a file over time, as an inline SVG with the alarm states marked."""
+"""The scores of one subject over time as an inline SVG: states, transitions, seams and loudness marked."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from clients.report.strips import level
+from clients.report.subject import LONGEST_STEP_NS, Subject, step_span
 from clients.wording import clock
-from realtime.scan import ScanResult
-from realtime.types import Alert, AlertState, Score, ScoreStatus
+from realtime.timebase import NS_PER_S, TICK_NS
+from realtime.types import Alert, AlertState, Modality, Score, ScoreStatus, TimeSpan
 
-WIDTH = 960
-LEFT, RIGHT = 44, 936
-HEAD, PANEL, SPACE, FOOT = 30, 116, 34, 26
-POINTS = RIGHT - LEFT
-X_LABELS = 9
-LABEL_ROOM = 96
+LANE, PANEL, LOUD = 12, 112, 40
+HEAD, SPACE, FOOT = 30, 46, 26
+#: A score of such a status says nothing, be the state what it may.
+UNJUDGED = (ScoreStatus.WARMING_UP, ScoreStatus.INSUFFICIENT)
+#: What a series is thinned out to at most.
+POINTS = 900
 
 Values = Sequence[float | None]
 
 
-class _Panel(NamedTuple):
-    title: str
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How wide a drawing is, in its own units, and how much text it has room for."""
+
     css: str
-    recent: Values
-    running: Values
-    top: int
+    width: int
+    left: int
+    right: int
+    labels: int
+    label_room: int
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+WIDE = Size("wide", 960, 44, 936, 9, 96)
+NARROW = Size("narrow", 360, 34, 350, 4, 92)
 
 
 def lowest_per_bucket(values: Values, buckets: int) -> list[float | None]:
@@ -49,147 +57,236 @@ def lowest_per_bucket(values: Values, buckets: int) -> list[float | None]:
     return thinned
 
 
-def state_spans(alerts: Sequence[Alert], duration_s: float) -> list[tuple[AlertState, float, float]]:
-    """Return the stretches, in seconds, in which the state was not clear."""
-    spans: list[tuple[AlertState, float, float]] = []
+def state_spans(alerts: Sequence[Alert], end_ns: int) -> list[tuple[AlertState, TimeSpan]]:
+    """Return the stretches in which the state was not clear."""
+    spans: list[tuple[AlertState, TimeSpan]] = []
     for index, alert in enumerate(alerts):
-        start_s = min(alert.time_ns / 1e9, duration_s)
-        following = alerts[index + 1].time_ns / 1e9 if index + 1 < len(alerts) else duration_s
+        start_ns = min(alert.time_ns, end_ns)
+        following_ns = alerts[index + 1].time_ns if index + 1 < len(alerts) else end_ns
         if alert.state is not AlertState.CLEAR:
-            spans.append((alert.state, start_s, max(start_s, min(following, duration_s))))
+            spans.append(
+                (alert.state, TimeSpan(start_ns=start_ns, end_ns=max(start_ns, min(following_ns, end_ns))))
+            )
     return spans
 
 
-def unjudged_spans(timeline: Sequence[Score]) -> list[tuple[float, float]]:
-    """Return the stretches, in seconds, in which there was not enough to judge, joined where they touch."""
-    spans: list[tuple[float, float]] = []
-    start_s = 0.0
-    for score in timeline:
-        end_s = score.time_ns / 1e9
-        if score.status in (ScoreStatus.WARMING_UP, ScoreStatus.INSUFFICIENT):
-            if spans and spans[-1][1] == start_s:
-                spans[-1] = (spans[-1][0], end_s)
-            else:
-                spans.append((start_s, end_s))
-        start_s = end_s
-    return spans
+def unjudged_spans(timeline: tuple[Score, ...]) -> list[TimeSpan]:
+    """Return the stretches in which there was not enough to judge, joined where they touch."""
+    return _joined(
+        step_span(timeline, index) for index, score in enumerate(timeline) if score.status in UNJUDGED
+    )
 
 
-def _label_step_s(duration_s: float) -> float:
-    for step_s in (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800):
-        if duration_s / step_s <= X_LABELS:
-            return step_s
-    return max(3600.0, math.ceil(duration_s / X_LABELS / 3600) * 3600.0)
+def unkept_spans(timeline: tuple[Score, ...], span: TimeSpan) -> list[TimeSpan]:
+    """Return the stretches for which no score was kept, if any was."""
+    kept = _joined(step_span(timeline, index) for index in range(len(timeline)))
+    edges = [span.start_ns, *(edge for one in kept for edge in (one.start_ns, one.end_ns)), span.end_ns]
+    gaps = zip(edges[::2], edges[1::2], strict=True)
+    return [TimeSpan(start_ns=a, end_ns=b) for a, b in gaps if kept and b - a > LONGEST_STEP_NS]
+
+
+def timeline_svg(subject: Subject, size: Size) -> str:
+    """Return the timeline as an SVG element; a sentence where there is nothing to draw."""
+    if not subject.timeline and not subject.alerts:
+        return '<p class="muted">There is no window to show.</p>'
+    drawing = _Drawing(subject, size)
+    drawing.draw()
+    return (
+        f'<svg class="{size.css}" viewBox="0 0 {size.width} {drawing.bottom + FOOT}" role="img" '
+        f'aria-label="Similarity of the face with itself and of the lips with the voice over time">'
+        f"{''.join(drawing.elements)}</svg>"
+    )
 
 
 class _Drawing:
-    """Maps seconds and similarities to the drawing, and collects its elements."""
+    """Lays out lanes and panels from top to bottom, and collects their elements."""
 
-    def __init__(self, duration_s: float, lowest: float) -> None:
-        self.duration_s = max(duration_s, 0.1)
-        self.lowest = lowest
+    def __init__(self, subject: Subject, size: Size) -> None:
+        self._subject = subject
+        self._size = size
+        self._start_ns = subject.span.start_ns
+        self._length_ns = max(subject.span.duration_ns, NS_PER_S // 10)
+        self._states = state_spans(subject.alerts, subject.span.end_ns)
         self.elements: list[str] = []
+        self.bottom = HEAD + LANE
 
-    def x(self, seconds: float) -> float:
-        share = min(max(seconds / self.duration_s, 0.0), 1.0)
-        return round(LEFT + share * (RIGHT - LEFT), 1)
+    def draw(self) -> None:
+        self._draw_states()
+        if self._subject.timeline:
+            buckets = min(POINTS, len(self._subject.timeline))
+            series = [
+                [self._series(name, buckets) for name in ("recent_intra", "intra")],
+                [self._series(name, buckets) for name in ("recent_cross", "cross")],
+            ]
+            values = [value for pair in series for one in pair for value in one if value is not None]
+            lowest = -0.25 if min([0.0, *values]) >= -0.25 else -1.0
+            self._draw_panel("Face with itself (intra)", "face", series[0], lowest, Modality.INTRA)
+            self._draw_panel("Lips with voice (cross)", "voice", series[1], lowest, Modality.CROSS)
+        if self._subject.loudness:
+            self._draw_loudness()
+        self._draw_transitions()
+        self._draw_axis()
 
-    def y(self, value: float, top: int) -> float:
-        share = (1.0 - value) / (1.0 - self.lowest)
-        return round(top + min(max(share, 0.0), 1.0) * PANEL, 1)
+    def _x(self, time_ns: int) -> float:
+        share = min(max((time_ns - self._start_ns) / self._length_ns, 0.0), 1.0)
+        return round(self._size.left + share * (self._size.right - self._size.left), 1)
 
-    def band(self, css: str, start_s: float, end_s: float, top: int) -> None:
-        left, right = self.x(start_s), self.x(end_s)
+    def _band(self, css: str, span: TimeSpan, top: int, height: int) -> None:
+        left, right = self._x(span.start_ns), self._x(span.end_ns)
         self.elements.append(
-            f'<rect class="{css}" x="{left}" y="{top}" width="{max(right - left, 1):.1f}" height="{PANEL}"/>'
+            f'<rect class="{css}" x="{left}" y="{top}" width="{max(right - left, 1):.1f}" height="{height}"/>'
         )
 
-    def line(self, css: str, times_s: Sequence[float], values: Values, top: int) -> None:
-        run: list[tuple[float, float]] = []
-        for time_s, value in [*zip(times_s, values, strict=True), (0.0, None)]:
+    def _shade(self, top: int, height: int) -> None:
+        for span in unkept_spans(self._subject.timeline, self._subject.span):
+            self._band("unkept", span, top, height)
+        for span in unjudged_spans(self._subject.timeline):
+            self._band("unjudged", span, top, height)
+
+    def _draw_states(self) -> None:
+        self._band("lane-unknown", self._subject.span, HEAD, LANE)
+        timeline = self._subject.timeline
+        judged = (i for i, score in enumerate(timeline) if score.status not in UNJUDGED)
+        for span in _joined(step_span(timeline, index) for index in judged):
+            self._band("lane-clear", span, HEAD, LANE)
+        for state, span in self._states:
+            self._band(f"lane-{state.value}", span, HEAD, LANE)
+
+    def _series(self, name: str, buckets: int) -> list[float | None]:
+        values = [getattr(score, name) for score in self._subject.timeline]
+        finite = [value if value is not None and math.isfinite(value) else None for value in values]
+        return lowest_per_bucket(finite, buckets)
+
+    def _draw_panel(
+        self, title: str, css: str, series: Sequence[Values], lowest: float, kind: Modality
+    ) -> None:
+        size, top = self._size, self.bottom + SPACE
+        self.bottom = top + PANEL
+
+        def y_of(value: float) -> float:
+            share = (1.0 - value) / (1.0 - lowest)
+            return round(top + min(max(share, 0.0), 1.0) * PANEL, 1)
+
+        self.elements.append(f'<text class="title" x="{size.left}" y="{top - 9}">{title}</text>')
+        self._shade(top, PANEL)
+        for state, span in self._states:
+            self._band(f"state-{state.value}", span, top, PANEL)
+        for value in (value for value in (-1.0, -0.5, 0.0, 0.5, 1.0) if value >= lowest):
+            y = y_of(value)
+            label = f"{value:g}".replace("-", "\N{MINUS SIGN}")
+            self.elements.append(
+                f'<line class="grid" x1="{size.left}" x2="{size.right}" y1="{y}" y2="{y}"/>'
+                f'<text x="{size.left - 7}" y="{y + 4}" text-anchor="end">{label}</text>'
+            )
+        for line_css, values in (("running", series[1]), ("series", series[0])):
+            for run in self._runs(values):
+                self._line(f"{line_css} {css}", [(x, y_of(value)) for x, value in run])
+        self._draw_seams(kind)
+
+    def _runs(self, values: Values) -> list[list[tuple[float, float]]]:
+        """Divide a series where it has no value, and where nothing was kept in between."""
+        timeline = self._subject.timeline
+        times_ns = [timeline[index * len(timeline) // len(values)].time_ns for index in range(len(values))]
+        longest_ns = max(LONGEST_STEP_NS, 2 * self._length_ns // POINTS)
+        runs: list[list[tuple[float, float]]] = [[]]
+        before_ns = None
+        for time_ns, value in zip(times_ns, values, strict=True):
+            if runs[-1] and (value is None or before_ns is None or time_ns - before_ns > longest_ns):
+                runs.append([])
             if value is not None:
-                run.append((self.x(time_s), self.y(value, top)))
+                runs[-1].append((self._x(time_ns), value))
+            before_ns = time_ns
+        return [run for run in runs if run]
+
+    def _line(self, css: str, points: Sequence[tuple[float, float]]) -> None:
+        if len(points) == 1:
+            (x, y), colour = points[0], css.rsplit(maxsplit=1)[-1]
+            self.elements.append(f'<circle class="{colour}" cx="{x}" cy="{y}" r="2"/>')
+            return
+        joined = " ".join(f"{x},{y}" for x, y in points)
+        self.elements.append(f'<polyline class="{css}" points="{joined}"/>')
+
+    def _draw_seams(self, kind: Modality) -> None:
+        """Point at the moments that disagree, under the panel; numbers that would overlap are left out."""
+        taken: list[float] = []
+        y = self.bottom
+        for ground in self._subject.grounds:
+            for number, seam in enumerate(ground.seams, ground.first):
+                if seam.kind is not kind:
+                    continue
+                for span in (seam.a, seam.b) if kind is Modality.INTRA else (seam.a,):
+                    x = self._x((span.start_ns + span.end_ns) // 2)
+                    self.elements.append(f'<path class="pointer" d="M{x} {y + 1}l4 7h-8z"/>')
+                    if all(abs(x - other) >= 11 for other in taken):
+                        taken.append(x)
+                        self.elements.append(
+                            f'<text class="pointer-number" x="{x}" y="{y + 19}" text-anchor="middle">{number}'
+                            "</text>"
+                        )
+
+    def _draw_loudness(self) -> None:
+        top = self.bottom + SPACE
+        self.bottom = bottom = top + LOUD
+        self.elements.append(
+            f'<text class="title" x="{self._size.left}" y="{top - 9}">How loud (no sound is kept)</text>'
+        )
+        pixels = self._size.right - self._size.left
+        highest = np.full(pixels, np.nan, np.float32)
+        for part in self._subject.loudness:
+            times_ns = part.start_ns + TICK_NS * np.arange(len(part.rms)) - self._start_ns
+            places = (times_ns * pixels // self._length_ns).clip(0, pixels - 1)
+            np.fmax.at(highest, places, level(part.rms))
+        columns = [
+            f"M{self._size.left + column + 0.5} {bottom}v{-max(1.0, float(share) * LOUD):.1f}"
+            for column, share in enumerate(highest)
+            if np.isfinite(share)
+        ]
+        self.elements.append(f'<path class="loudness" d="{"".join(columns)}"/>')
+
+    def _draw_transitions(self) -> None:
+        """Mark where states begin; where labels would overlap, alerts keep theirs."""
+        taken: list[float] = []
+        room = self._size.label_room
+        for state, span in sorted(self._states, key=lambda one: (one[0] is not AlertState.ALERT, one[1])):
+            x = self._x(span.start_ns)
+            self.elements.append(
+                f'<line class="edge-{state.value}" x1="{x}" x2="{x}" y1="{HEAD - 4}" y2="{self.bottom}"/>'
+            )
+            anchor, label_start = ("end", x - room) if x > self._size.right - room else ("start", x)
+            if any(abs(label_start - other) < room for other in taken):
                 continue
-            if len(run) == 1:
-                self.elements.append(
-                    f'<circle class="{css.rsplit(maxsplit=1)[-1]}" cx="{run[0][0]}" cy="{run[0][1]}" r="2"/>'
-                )
-            elif run:
-                points = " ".join(f"{x},{y}" for x, y in run)
-                self.elements.append(f'<polyline class="{css}" points="{points}"/>')
-            run = []
+            taken.append(label_start)
+            word = "Alert" if state is AlertState.ALERT else "Suspicious"
+            self.elements.append(
+                f'<text class="marker text-{state.value}" x="{x}" y="{HEAD - 10}" text-anchor="{anchor}">'
+                f"{word} {clock(span.start_ns / NS_PER_S)}</text>"
+            )
+
+    def _draw_axis(self) -> None:
+        step_ns = round(_label_step_s(self._length_ns / NS_PER_S, self._size.labels) * NS_PER_S)
+        bottom = self.bottom + (22 if self._subject.timeline and not self._subject.loudness else 2)
+        self.bottom = bottom
+        for index in range(-(-self._start_ns // step_ns), self._subject.span.end_ns // step_ns + 1):
+            x, label = self._x(index * step_ns), clock(index * step_ns / NS_PER_S)
+            anchor = "end" if x > self._size.right - 12 else "middle"
+            self.elements.append(
+                f'<line class="axis" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 5}"/>'
+                f'<text x="{x}" y="{bottom + 20}" text-anchor="{anchor}">{label}</text>'
+            )
 
 
-def _draw_panel(drawing: _Drawing, panel: _Panel, times_s: Sequence[float], result: ScanResult) -> None:
-    elements = drawing.elements
-    elements.append(f'<text class="title" x="{LEFT}" y="{panel.top - 9}">{panel.title}</text>')
-    for start_s, end_s in unjudged_spans(result.timeline):
-        drawing.band("unjudged", start_s, end_s, panel.top)
-    for state, start_s, end_s in state_spans(result.alerts, result.duration_s):
-        drawing.band(f"state-{state.value}", start_s, end_s, panel.top)
-    for value in (value for value in (-1.0, -0.5, 0.0, 0.5, 1.0) if value >= drawing.lowest):
-        y = drawing.y(value, panel.top)
-        label = f"{value:g}".replace("-", "\N{MINUS SIGN}")
-        elements.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"/>')
-        elements.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{label}</text>')
-    drawing.line(f"running {panel.css}", times_s, panel.running, panel.top)
-    drawing.line(f"series {panel.css}", times_s, panel.recent, panel.top)
+def _joined(spans: Iterable[TimeSpan]) -> list[TimeSpan]:
+    joined: list[TimeSpan] = []
+    for span in spans:
+        if joined and joined[-1].end_ns == span.start_ns:
+            joined[-1] = TimeSpan(start_ns=joined[-1].start_ns, end_ns=span.end_ns)
+        else:
+            joined.append(span)
+    return joined
 
 
-def _draw_states(drawing: _Drawing, result: ScanResult, bottom: int) -> None:
-    """Mark where states begin; where labels would overlap, alerts keep theirs."""
-    taken: list[float] = []
-    spans = state_spans(result.alerts, result.duration_s)
-    for state, start_s, _ in sorted(spans, key=lambda span: (span[0] is not AlertState.ALERT, span[1])):
-        x = drawing.x(start_s)
-        drawing.elements.append(
-            f'<line class="edge-{state.value}" x1="{x}" x2="{x}" y1="{HEAD - 4}" y2="{bottom}"/>'
-        )
-        anchor, label_start = ("end", x - LABEL_ROOM) if x > RIGHT - LABEL_ROOM else ("start", x)
-        if any(abs(label_start - other) < LABEL_ROOM for other in taken):
-            continue
-        taken.append(label_start)
-        word = "Alert" if state is AlertState.ALERT else "Suspicious"
-        drawing.elements.append(
-            f'<text class="marker text-{state.value}" x="{x}" y="{HEAD - 10}" text-anchor="{anchor}">'
-            f"{word} {clock(start_s)}</text>"
-        )
-
-
-def _draw_time_axis(drawing: _Drawing, bottom: int) -> None:
-    step_s = _label_step_s(drawing.duration_s)
-    for index in range(int(drawing.duration_s / step_s + 1e-9) + 1):
-        x = drawing.x(index * step_s)
-        drawing.elements.append(f'<line class="axis" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 5}"/>')
-        drawing.elements.append(
-            f'<text x="{x}" y="{bottom + 20}" text-anchor="middle">{clock(index * step_s)}</text>'
-        )
-
-
-def timeline_svg(result: ScanResult) -> str:
-    """Return the timeline as an SVG element; a sentence where there is nothing to draw."""
-    if not result.timeline:
-        return '<p class="muted">There is no window to show.</p>'
-    buckets = min(POINTS, len(result.timeline))
-    ends_s = [score.time_ns / 1e9 for score in result.timeline]
-    times_s = [ends_s[index * len(ends_s) // buckets] for index in range(buckets)]
-
-    def series(name: str) -> list[float | None]:
-        return lowest_per_bucket([_finite(getattr(score, name)) for score in result.timeline], buckets)
-
-    second_top = HEAD + 18 + PANEL + SPACE
-    panels = (
-        _Panel("Face with itself (intra)", "face", series("recent_intra"), series("intra"), HEAD + 18),
-        _Panel("Lips with voice (cross)", "voice", series("recent_cross"), series("cross"), second_top),
-    )
-    values = [value for panel in panels for value in (*panel.recent, *panel.running) if value is not None]
-    drawing = _Drawing(max(result.duration_s, ends_s[-1]), -0.25 if min([0.0, *values]) >= -0.25 else -1.0)
-    bottom = second_top + PANEL
-    for panel in panels:
-        _draw_panel(drawing, panel, times_s, result)
-    _draw_states(drawing, result, bottom)
-    _draw_time_axis(drawing, bottom)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {bottom + FOOT}" role="img" aria-label="Similarity of the face with '
-        f'itself and of the lips with the voice over time">{"".join(drawing.elements)}</svg>'
-    )
+def _label_step_s(length_s: float, labels: int) -> float:
+    for step_s in (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800):
+        if length_s / step_s <= labels:
+            return step_s
+    return max(3600.0, math.ceil(length_s / labels / 3600) * 3600.0)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realtime.evidence.media_files import media_files
 from realtime.evidence.memory import EvidenceSnapshot, TracePoint
 from realtime.evidence.record import (
     ARRAYS_NAME,
@@ -111,10 +112,12 @@ _TYPES_AND_AXES: Mapping[str, tuple[type[np.generic], int]] = {
 
 def bundle_files(item: EvidenceItem, provenance: Provenance) -> dict[str, bytes]:
     """Return the files of a bundle by name, without its manifest."""
+    media = item.snapshot.media
     return {
         RECORD_NAME: readable_json(_record(item, provenance)),
         ARRAYS_NAME: _packed(item.snapshot),
         TRACE_NAME: _trace(item.snapshot.trace, item.offset_ns),
+        **({} if media is None else media_files(media, item.offset_ns)),
     }
 
 

@@ -29,18 +29,26 @@ class EvidenceKeeper:
         provenance: What makes the evidence.
         metrics: Counts what is written, what fails and what is dropped.
         keep_for_s: Age at which a bundle is deleted.
+        keeps_media: Whether evidence may hold small pictures of faces and the loudness of voices.
 
     Attributes:
         failing: Whether the newest attempt to write or delete failed.
     """
 
     def __init__(
-        self, folder: EvidenceFolder, provenance: Provenance, metrics: MonitorMetrics, *, keep_for_s: float
+        self,
+        folder: EvidenceFolder,
+        provenance: Provenance,
+        metrics: MonitorMetrics,
+        *,
+        keep_for_s: float,
+        keeps_media: bool = False,
     ) -> None:
         self._folder = folder
         self._provenance = provenance
         self._metrics = metrics
         self._keep_for_s = keep_for_s
+        self.keeps_media = keeps_media
         self._room = threading.BoundedSemaphore(MAX_WAITING)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evidence")
         self._lost = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from realtime.config import MonitorConfig
 from realtime.encoders.suite import EncoderSuite
+from realtime.errors import ConfigurationError
 from realtime.evidence.folder import EvidenceFolder
 from realtime.evidence.keeper import EvidenceKeeper
 from realtime.evidence.provenance import provenance_of
@@ -25,10 +26,22 @@ class Keeping:
     Attributes:
         evidence: Folder for the evidence of alerts, which holds biometric data; None to keep none.
         days: Age in days at which alerts and evidence are deleted.
+        media: Whether evidence may hold small pictures of faces and the loudness of voices.
+
+    Raises:
+        ConfigurationError: Media is allowed, and no evidence.
     """
 
     evidence: Path | None = None
     days: float = DEFAULT_KEEP_DAYS
+    media: bool = False
+
+    def __post_init__(self) -> None:
+        if self.media and self.evidence is None:
+            raise ConfigurationError(
+                "Media is kept with evidence only.",
+                fix="Add --keep-evidence DIR, or leave --keep-media out.",
+            )
 
     @property
     def seconds(self) -> float:
@@ -54,7 +67,9 @@ async def open_keeper(
         return
     folder = EvidenceFolder(keeping.evidence)
     provenance = provenance_of(encoders, config)
-    keeper = EvidenceKeeper(folder, provenance, metrics, keep_for_s=keeping.seconds)
+    keeper = EvidenceKeeper(
+        folder, provenance, metrics, keep_for_s=keeping.seconds, keeps_media=keeping.media
+    )
     await keeper.open()
     try:
         yield keeper

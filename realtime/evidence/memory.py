@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from realtime.evidence.media import KeptMedia
 from realtime.types import Alert, Embedding, LagEmbeddings, Score, Seam, SimilarityMatrix
 
 
@@ -57,6 +58,7 @@ class EvidenceSnapshot:
         similarities: Their T x T similarities to each other as they were scored.
         alignment: How lips and voice were compared.
         trace: The newest windows, oldest first.
+        media: Pictures and loudness; None unless the operator allows media to be kept.
     """
 
     alert: Alert
@@ -67,6 +69,7 @@ class EvidenceSnapshot:
     similarities: SimilarityMatrix
     alignment: Alignment
     trace: tuple[TracePoint, ...]
+    media: KeptMedia | None = None
 
 
 class EvidenceMemory:

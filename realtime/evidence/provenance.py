@@ -18,7 +18,7 @@ def provenance_of(encoders: EncoderSuite, config: MonitorConfig) -> Provenance:
     if encoders.checkpoint is not None:
         engines |= {"visual": encoders.checkpoint.visual, "audio": encoders.checkpoint.audio}
     return Provenance(
-        program=_program(),
+        program=program_version(),
         config=settings,
         config_sha256=sha256(canonical_json(settings)),
         engines={
@@ -41,7 +41,8 @@ def _info(name: str, engine: Engine) -> EngineInfo:
     )
 
 
-def _program() -> str:
+def program_version() -> str:
+    """Return name and version of this program; the name alone where it is not installed."""
     try:
         return f"seamwatch {importlib.metadata.version('seamwatch')}"
     except importlib.metadata.PackageNotFoundError:

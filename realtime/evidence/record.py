@@ -14,6 +14,8 @@ NO_HASH = "0" * 64
 RECORD_NAME = "evidence.json"
 ARRAYS_NAME = "embeddings.npz"
 TRACE_NAME = "trace.csv"
+FACES_NAME = "faces.csv"
+ENVELOPE_NAME = "envelope.csv"
 MANIFEST_NAME = "manifest.json"
 CHAIN_NAME = "chain.jsonl"
 

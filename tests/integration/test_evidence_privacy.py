@@ -22,11 +22,20 @@ from clients.publisher.whip import WhipPublisher, publish_file
 from clients.subscriber import Subscriber
 from engines.loader import EngineSet
 from realtime.evidence.reading import check_path
-from realtime.evidence.record import ARRAYS_NAME
+from realtime.evidence.record import (
+    ARRAYS_NAME,
+    CHAIN_NAME,
+    ENVELOPE_NAME,
+    FACES_NAME,
+    MANIFEST_NAME,
+    RECORD_NAME,
+    TRACE_NAME,
+)
 from realtime.server.wire import AlertMessage, ScoreUpdate
 from tests.support.leaks import leaks_in
 from tests.support.live_monitor import live_monitor
 
+WITHOUT_MEDIA = {CHAIN_NAME, MANIFEST_NAME, RECORD_NAME, TRACE_NAME, ARRAYS_NAME}
 CALL, PARTICIPANT = "board-of-leakage", "Ann.Leakname"
 
 
@@ -144,6 +153,7 @@ async def test_a_live_call_with_evidence_can_be_checked_by_a_colleague(
     for name in (CALL, PARTICIPANT):
         assert name not in logs
         assert name not in output
+    assert {path.name for path in root.rglob("*") if path.is_file()} == WITHOUT_MEDIA
     vectors = _identity_vectors(root / newest.name / ARRAYS_NAME)
     assert leaks_in(vectors) == ["a unit vector of 128 numbers"]
 
@@ -151,7 +161,12 @@ async def test_a_live_call_with_evidence_can_be_checked_by_a_colleague(
 async def test_a_scan_leaves_nothing_and_with_evidence_only_that(
     model_store: object, tmp_path: Path, exchanged_clip: Path
 ) -> None:
-    for name, options in (("off", ()), ("on", ("--keep-evidence", tmp_path / "evidence"))):
+    evidence, with_media = tmp_path / "evidence", tmp_path / "with-media"
+    for name, options in (
+        ("off", ()),
+        ("on", ("--keep-evidence", evidence)),
+        ("media", ("--keep-evidence", with_media, "--keep-media")),
+    ):
         folder = tmp_path / name
         folder.mkdir()
         scan = await started(folder, "scan", exchanged_clip, "--json", "--threads", "2", *options)
@@ -161,12 +176,21 @@ async def test_a_scan_leaves_nothing_and_with_evidence_only_that(
         assert written(folder) == {}
         assert leaks_in(logs) == []
         assert exchanged_clip.stem not in logs.decode()
-    checked = check_path(tmp_path / "evidence")
-    assert checked.good, list(checked.findings())
-    assert checked.bundles[-1].record.alert["state"] == "alert"
-    for bundle in checked.bundles:
-        source = bundle.record.source
-        assert source.sha256 == sha256_of(exchanged_clip)
+    for root in (evidence, with_media):
+        checked = check_path(root)
+        assert checked.good, list(checked.findings())
+        assert checked.bundles[-1].record.alert["state"] == "alert"
+        for bundle in checked.bundles:
+            source = bundle.record.source
+            assert source.sha256 == sha256_of(exchanged_clip)
+    assert {Path(path).name for path in written(evidence)} == WITHOUT_MEDIA
+    media = {Path(path).name for path in written(with_media)} - WITHOUT_MEDIA
+    pictures = {name for name in media if name.endswith(".jpg")}
+    assert pictures
+    assert media - pictures == {FACES_NAME, ENVELOPE_NAME}
+    assert not any(
+        leaks_in(data) for path, data in written(evidence).items() if not path.endswith(ARRAYS_NAME)
+    )
 
 
 async def test_embeddings_go_when_the_participant_has_gone(
@@ -181,12 +205,12 @@ async def test_embeddings_go_when_the_participant_has_gone(
                     if isinstance(message, ScoreUpdate) and message.intra_windows > 2:
                         break
             (seat,) = live.monitor._seats.values()
-            scorer = weakref.ref(seat.session._pipeline._scorer)
-            assert scorer() is not None
+            judge = weakref.ref(seat.session._pipeline._judge)
+            assert judge() is not None
             del seat
         await asyncio.gather(*live.monitor._tasks.values())
         gc.collect()
-        assert scorer() is None
+        assert judge() is None
 
 
 def _identity_vectors(path: Path) -> bytes:

@@ -15,10 +15,10 @@ from realtime.evidence.bundle import EvidenceItem
 from realtime.evidence.folder import EvidenceFolder
 from realtime.evidence.keeper import EvidenceKeeper
 from realtime.ingest.reception import Reception
+from realtime.judge import WindowResult
 from realtime.messages import Narrator
 from realtime.monitor import Monitor
 from realtime.observe.metrics import MonitorMetrics
-from realtime.pipeline import WindowResult
 from realtime.server.hub import EventHub
 from realtime.server.ports import HealthState
 from realtime.server.records import from_stored

@@ -15,22 +15,32 @@ import pytest
 
 from clients.cli.scan_output import unreadable_result
 from clients.report import write_report
-from clients.report.heatmap import MOST_CELLS, colours, heatmap_svg, thinned
+from clients.report.heatmap import MOST_CELLS, colours, heatmap_svg, seam_cell, thinned
 from clients.report.page import report_html
+from clients.report.scan_report import scan_report
+from clients.report.subject import Report, shares
 from clients.report.timeline import (
+    NARROW,
+    WIDE,
     lowest_per_bucket,
     state_spans,
     timeline_svg,
     unjudged_spans,
+    unkept_spans,
 )
+from clients.wording import seam_sentence
 from realtime.errors import ConfigurationError
+from realtime.evidence.media import Envelope, FacePicture, KeptMedia
+from realtime.evidence.record import EngineInfo, Provenance
 from realtime.scan import ScanResult
 from realtime.timebase import NS_PER_S
-from realtime.types import Alert, AlertState, Score, ScoreStatus, SimilarityMatrix, Verdict
-from tests.support.scan_results import exchanged, matrix, scores
+from realtime.types import Alert, AlertState, Modality, Score, ScoreStatus, Seam, SimilarityMatrix, Verdict
+from tests.support.scan_results import exchanged, matrix, scores, span
 
 MADE_AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 VOID = {"meta", "br", "img", "link"}
+TICKS = (5, 15, 190, 200, 400)
+PROGRAM = "seamwatch 1.2.3"
 
 
 class Page(HTMLParser):
@@ -62,12 +72,16 @@ class Page(HTMLParser):
         self.text += data
 
 
+def report(*results: ScanResult) -> Report:
+    return scan_report(results, MADE_AT, program=PROGRAM)
+
+
 def page(*results: ScanResult) -> Page:
-    return Page(report_html(results, MADE_AT))
+    return Page(report_html(report(*results)))
 
 
 def test_the_page_needs_neither_network_nor_script() -> None:
-    document = report_html([exchanged(), unreadable_result("x", {})], MADE_AT)
+    document = report_html(report(exchanged(), unreadable_result("x", {})))
     assert "://" not in document
     assert "@import" not in document
     assert not re.search(r"url\(", document)
@@ -108,7 +122,8 @@ def test_what_was_missing_is_named_with_its_share() -> None:
     text = page(exchanged(verdict=Verdict.INSUFFICIENT, reasons=("no_audio",), seams=(), alerts=())).text
     assert "There is no sound." in text
     assert "Too little has been seen" in text
-    assert "(10% of the time)" in text
+    assert "(16% of the time)" in text
+    assert "Of 0:08.6 on record, 84% could be judged." in text
     assert "says nothing either way" in text
 
 
@@ -129,21 +144,21 @@ def test_short_files_draw(windows: int) -> None:
         intra_matrix=matrix(windows),
         cross_matrix=matrix(windows),
     )
-    assert page(result).tags.count("svg") == 3
+    assert page(result).tags.count("svg") == 4
 
 
 def test_no_number_is_ever_nan() -> None:
     odd = dataclasses.replace(scores(20, change=10)[5], recent_intra=float("nan"), intra=float("inf"))
-    document = report_html([exchanged(score=float("nan"), timeline=(odd, *scores(20, change=10)))], MADE_AT)
+    document = report_html(report(exchanged(score=float("nan"), timeline=(odd, *scores(20, change=10)))))
     assert not re.search(r"\bnan\b|\binf\b", re.sub(r'"data:[^"]*"', "", document), re.IGNORECASE)
 
 
 def test_writing(tmp_path: Path) -> None:
     out = tmp_path / "report.html"
-    write_report([exchanged(file="caf\udce9.mp4")], out)
+    write_report(report(exchanged(file="caf\udce9.mp4")), out)
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
     with pytest.raises(ConfigurationError, match="cannot be written"):
-        write_report([exchanged()], tmp_path / "absent" / "report.html")
+        write_report(report(exchanged()), tmp_path / "absent" / "report.html")
 
 
 def test_colours_are_ordered_and_missing_cells_transparent() -> None:
@@ -176,12 +191,16 @@ def test_a_large_matrix_is_averaged_without_its_missing_cells() -> None:
 
 
 def test_the_worst_pair_is_marked_at_its_row_and_column() -> None:
-    spans = matrix(10).spans
-    drawn = SimilarityMatrix(values=matrix(10).values, spans=spans, worst=(2, 7))
-    svg = heatmap_svg(drawn, label="x", low=0.0, high=1.0)
+    drawn = matrix(10)
+    worst = Seam(kind=Modality.INTRA, a=drawn.spans[2], b=drawn.spans[7], value=0.1)
+    lips = Seam(kind=Modality.CROSS, a=drawn.spans[4], b=span(1.72), value=0.1)
+    elsewhere = Seam(kind=Modality.INTRA, a=span(70.0), b=span(80.0), value=0.1)
+    svg = heatmap_svg(drawn, [(3, worst), (4, elsewhere)], label="x", low=0.0, high=1.0)
     assert '<rect class="mark" x="306.0" y="80.0" width="36.0" height="36.0" rx="2"/>' in svg
-    unmarked = heatmap_svg(dataclasses.replace(drawn, worst=None), label="x", low=0.0, high=1.0)
-    assert "mark" not in unmarked
+    assert svg.count('class="mark"') == svg.count('class="mark-number"') == 1
+    assert ">3</text>" in svg
+    assert seam_cell(drawn, lips) == (4, 4)
+    assert "mark" not in heatmap_svg(drawn, label="x", low=0.0, high=1.0)
 
 
 def test_an_empty_matrix_is_said_in_words() -> None:
@@ -214,10 +233,10 @@ def test_states_last_until_the_next_transition_or_the_end() -> None:
         transition(7, AlertState.CLEAR),
         transition(9, AlertState.SUSPICIOUS),
     ]
-    assert state_spans(alerts, 10.0) == [
-        (AlertState.SUSPICIOUS, 2.0, 4.0),
-        (AlertState.ALERT, 4.0, 7.0),
-        (AlertState.SUSPICIOUS, 9.0, 10.0),
+    assert state_spans(alerts, 10 * NS_PER_S) == [
+        (AlertState.SUSPICIOUS, span(2.0, 2.0)),
+        (AlertState.ALERT, span(4.0, 3.0)),
+        (AlertState.SUSPICIOUS, span(9.0)),
     ]
 
 
@@ -230,14 +249,96 @@ def test_stretches_that_touch_are_one() -> None:
         ScoreStatus.INSUFFICIENT,
     ]
     timeline = [Score(time_ns=(k + 1) * NS_PER_S, status=status) for k, status in enumerate(statuses)]
-    assert unjudged_spans(timeline) == [(0.0, 2.0), (4.0, 5.0)]
+    assert unjudged_spans(tuple(timeline)) == [span(0.0, 2.0), span(4.0)]
 
 
 def test_a_line_breaks_where_there_is_no_value() -> None:
     timeline = list(scores(12, change=99, warming_up=0))
     timeline[5] = dataclasses.replace(timeline[5], recent_cross=None)
-    whole = timeline_svg(exchanged(timeline=scores(12, change=99, warming_up=0), alerts=()))
-    broken = timeline_svg(exchanged(timeline=tuple(timeline), alerts=()))
+    whole, broken = (
+        timeline_svg(report(exchanged(timeline=tuple(scored), alerts=())).subjects[0], WIDE)
+        for scored in (scores(12, change=99, warming_up=0), timeline)
+    )
     assert whole.count('class="series voice"') == 1
     assert broken.count('class="series voice"') == 2
     assert broken.count('class="series face"') == 1
+
+
+def test_what_was_not_kept_is_no_line_and_no_judgement() -> None:
+    early, late = scores(10, change=99, warming_up=0), scores(10, change=99, warming_up=10)
+    late = tuple(dataclasses.replace(score, time_ns=score.time_ns + 60 * NS_PER_S) for score in late)
+    timeline = (*early, *late)
+    assert unkept_spans(timeline, span(0.0, 70.0)) == [span(4.6, 55.4), span(64.6, 5.4)]
+    assert unkept_spans((), span(0.0, 70.0)) == []
+    (subject,) = report(exchanged(timeline=timeline, alerts=())).subjects
+    for size in (WIDE, NARROW):
+        drawn = timeline_svg(subject, size)
+        assert drawn.count('class="running face"') == 1
+        assert f'viewBox="0 0 {size.width} ' in drawn
+    divided = shares(timeline)
+    assert divided.recorded_ns == round(9.2 * NS_PER_S)
+    assert divided.judged == pytest.approx(0.5)
+    assert divided.reasons == (("warming_up", pytest.approx(0.5)),)
+
+
+def test_pairs_are_numbered_alike_in_words_pictures_and_timeline() -> None:
+    document = report_html(report(exchanged()))
+    assert '<span class="seam-number">1</span>The face at 0:00.0' in document
+    assert '<span class="seam-number">2</span>The lips at 0:06.0' in document
+    assert document.count('class="mark-number"') == 2
+    assert document.count('class="pointer"') == 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        (Modality.INTRA, 0.1, "does not look like"),
+        (Modality.INTRA, 0.6, "looks a little unlike"),
+        (Modality.INTRA, 0.9, "looks like"),
+        (Modality.CROSS, 0.0, "do not go with"),
+        (Modality.CROSS, 0.2, "hardly go with"),
+        (Modality.CROSS, 0.5, "go with"),
+    ],
+)
+def test_a_pair_that_is_alike_is_not_called_unlike(kind: Modality, value: float, words: str) -> None:
+    sentence = seam_sentence(Seam(kind=kind, a=span(1.0), b=span(2.0), value=value))
+    assert f" 0:01.0\N{EN DASH}0:02.0 {words} the " in sentence
+
+
+def media() -> KeptMedia:
+    faces = tuple(
+        FacePicture(tick=tick, track_id=1, jpeg=b"\xff\xd8\xffx") for tick in (5, 15, 190, 200, 400)
+    )
+    rms = np.full(225, 0.1, np.float32)
+    rms[150:160] = np.nan
+    return KeptMedia(faces=faces, envelope=Envelope(first_tick=0, rms=rms))
+
+
+def test_faces_and_loudness_are_shown_where_media_was_kept_and_only_there() -> None:
+    without = page(exchanged())
+    assert "img" not in without.tags
+    assert "because media was not kept" in without.text
+    assert "--keep-media" in without.text
+    document = report_html(report(exchanged(media=media())))
+    kept = Page(document)
+    assert kept.tags.count("img") == 4
+    assert document.count('class="inside" width') == 4
+    assert "media was not kept" not in kept.text
+    assert "How loud" in kept.text
+    assert "Treat it as the evidence itself" in kept.text
+    assert document.count('class="loud inside"') == 25 - 7
+    sources = re.findall(r'src="([^"]*)"', document)
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+
+
+def test_what_made_the_scores_is_named_with_its_hashes() -> None:
+    made = Provenance(
+        program="seamwatch 9.9",
+        config={},
+        config_sha256="c" * 64,
+        engines={"identity": EngineInfo(id="sface", source_sha256="d" * 64, backend="onnxruntime")},
+    )
+    text = Page(report_html(scan_report([exchanged()], MADE_AT, program=PROGRAM, provenance=made))).text
+    for fact in ("seamwatch 9.9", "c" * 64, "sface", "d" * 64, "onnxruntime", "MODEL_CARD.md", PROGRAM):
+        assert fact in text
+    assert "evidence verify" in text
