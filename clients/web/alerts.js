@@ -1,6 +1,7 @@
 /** The alerts: a bounded log, and the list that shows it. */
 
-import { element, icon, setText } from "./dom.js";
+import { element, find, icon, setText } from "./dom.js";
+import { FEEDBACK_WORDS } from "./feedback.js";
 import { clock, counted, seamInWords, timeOfDay } from "./format.js";
 import { keyOf } from "./participants.js";
 import { sentence, valuesInWords } from "./reasons.js";
@@ -19,7 +20,8 @@ const STATES = Object.freeze({
  * @typedef {object} LoggedAlert
  * @property {any} alert An AlertMessage.
  * @property {number} atMs When it was raised: on this machine's clock where it was seen live.
- * @property {boolean} replayed It was raised before this page connected.
+ * @property {boolean} history It was raised before the page was opened.
+ * @property {any} feedback What an operator said about it, or null.
  */
 
 export class AlertLog {
@@ -28,10 +30,13 @@ export class AlertLog {
   /** Alerts received since the page was opened. */
   total = 0;
   #replayUntilSeq = 0;
+  /** @type {number | null} */
+  #historyUntilSeq = null;
 
   /** @param {{last_seq: number}} hello */
   connected(hello) {
     this.#replayUntilSeq = hello.last_seq;
+    this.#historyUntilSeq ??= hello.last_seq;
   }
 
   /**
@@ -41,11 +46,29 @@ export class AlertLog {
    */
   add(alert, nowMs) {
     const replayed = alert.seq <= this.#replayUntilSeq;
-    const logged = { alert, replayed, atMs: replayed ? Date.parse(alert.raised_at) : nowMs };
+    const history = alert.seq <= (this.#historyUntilSeq ?? 0);
+    const logged = { alert, history, atMs: replayed ? Date.parse(alert.raised_at) : nowMs, feedback: null };
     this.entries.unshift(logged);
     this.entries.length = Math.min(this.entries.length, MOST_ALERTS);
     this.total += 1;
     return logged;
+  }
+
+  /**
+   * Takes what an operator said about an alert.
+   * @param {any} feedback
+   * @returns {LoggedAlert | null} The alert; null for one that is no longer shown.
+   */
+  mark(feedback) {
+    const logged = this.entries.find(({ alert }) => alert.seq === feedback.seq);
+    if (logged === undefined) return null;
+    logged.feedback = feedback;
+    return logged;
+  }
+
+  /** @param {string} key @returns {LoggedAlert | null} The newest alert of a participant that nobody answered. */
+  newestOpen(key) {
+    return this.entries.find((logged) => keyOf(logged.alert) === key && isOpen(logged)) ?? null;
   }
 
   /** Forgets everything. */
@@ -53,30 +76,54 @@ export class AlertLog {
     this.entries = [];
     this.total = 0;
     this.#replayUntilSeq = 0;
+    this.#historyUntilSeq = null;
   }
 }
+
+/** @param {LoggedAlert} logged @returns {boolean} Whether it accuses and nobody has answered it. */
+function isOpen({ alert, feedback }) {
+  return alert.state !== "clear" && feedback === null;
+}
+
+/**
+ * @typedef {object} AlertListEvents
+ * @property {(key: string) => void} onChosen A person clicked an alert of this participant.
+ * @property {(seq: number, state: import("./feedback.js").FeedbackState) => void} onFeedback A person answered it.
+ */
 
 export class AlertList {
   #list;
   #announcer;
-  #onChosen;
+  #events;
 
   /**
    * @param {HTMLElement} list
    * @param {HTMLElement} announcer A polite live region.
-   * @param {(key: string) => void} onChosen A person clicked an alert of this participant.
+   * @param {AlertListEvents} events
    */
-  constructor(list, announcer, onChosen) {
+  constructor(list, announcer, events) {
     this.#list = list;
     this.#announcer = announcer;
-    this.#onChosen = onChosen;
+    this.#events = events;
   }
 
   /** @param {LoggedAlert} logged */
   add(logged) {
     this.#list.prepend(this.#entry(logged.alert));
     while (this.#list.childElementCount > MOST_ALERTS) this.#list.lastElementChild?.remove();
-    if (!logged.replayed) setText(this.#announcer, announcement(logged.alert));
+    if (!logged.history) setText(this.#announcer, announcement(logged.alert));
+  }
+
+  /** Shows what an operator said. @param {LoggedAlert} logged */
+  mark({ alert, feedback }) {
+    const item = /** @type {HTMLElement | null} */ (this.#list.querySelector(`[data-seq="${alert.seq}"]`));
+    if (item === null) return;
+    item.dataset.feedback = feedback.state;
+    setText(find(item, ".alert-answer"), `${FEEDBACK_WORDS[feedback.state] ?? feedback.state} · ${timeOfDay(feedback.at)}`);
+    for (const button of item.querySelectorAll("[data-feedback-state]")) {
+      const said = /** @type {HTMLElement} */ (button).dataset.feedbackState === feedback.state;
+      button.setAttribute("aria-pressed", String(said));
+    }
   }
 
   /** Empties the list. */
@@ -90,7 +137,7 @@ export class AlertList {
     Object.assign(item.dataset, { seq: alert.seq, participant: alert.participant, state: alert.state });
     const button = /** @type {HTMLButtonElement} */ (element("button", "alert-body"));
     button.type = "button";
-    button.addEventListener("click", () => this.#onChosen(keyOf(alert)));
+    button.addEventListener("click", () => this.#events.onChosen(keyOf(alert)));
     button.append(headline(alert), element("span", "alert-why", alert.reasons.map(sentence).join(" ")));
     if (alert.seams.length > 0) button.append(seamLines(alert.seams));
     const details = valuesInWords(alert.values);
@@ -99,7 +146,24 @@ export class AlertList {
       button.append(element("span", "tag tag-baseline", "baseline encoders"));
     }
     item.append(button);
+    if (alert.state !== "clear") item.append(this.#answers(alert));
     return item;
+  }
+
+  /** @param {any} alert @returns {HTMLElement} */
+  #answers(alert) {
+    const row = element("div", "alert-answers");
+    for (const [state, words] of /** @type {const} */ ([["acknowledged", "Acknowledge"], ["false_alarm", "False alarm"]])) {
+      const button = /** @type {HTMLButtonElement} */ (element("button", "answer operator-only", words));
+      button.type = "button";
+      button.dataset.feedbackState = state;
+      button.setAttribute("aria-pressed", "false");
+      button.setAttribute("aria-label", `${words}: ${alert.participant} at ${clock(alert.time_s, 0)}`);
+      button.addEventListener("click", () => this.#events.onFeedback(alert.seq, state));
+      row.append(button);
+    }
+    row.append(element("span", "alert-answer"));
+    return row;
   }
 }
 

@@ -2,7 +2,9 @@
 
 import { drawCurves } from "./curves.js";
 import { element, find, icon, setText } from "./dom.js";
+import { FEEDBACK_WORDS } from "./feedback.js";
 import { clock, counted, decimal, milliseconds, percent } from "./format.js";
+import { showTest } from "./gauge.js";
 import { Heatmap, KINDS, decodeCells } from "./heatmap.js";
 import { Picture } from "./picture.js";
 import { alignment, counters, remarks } from "./reception.js";
@@ -64,6 +66,7 @@ export class Card {
     this.#context = context;
     this.#writeVerdict();
     this.#writeNumbers();
+    showTest(this.#part("test"), this.#record.score);
     this.#writeMedia();
     this.#writeReception();
     if (this.visible) this.#drawNew();
@@ -118,6 +121,9 @@ export class Card {
       stale: `Nothing heard for ${staleS} s. ${last}`,
     };
     setText(this.#part("explanation"), sentences[shown] ?? explanation(score, alerts[0]?.alert ?? null));
+    const answer = (score?.state ?? "clear") === "clear" ? null : (alerts[0]?.feedback ?? null);
+    this.#part("answer").hidden = answer === null;
+    if (answer !== null) setText(this.#part("answer"), FEEDBACK_WORDS[answer.state].toLowerCase());
     setText(this.#part("where"), score === null ? `call ${call}` : `call ${call} · ${clock(score.time_s, 0)}`);
     this.#part("own").hidden = ownStream === null;
     this.#part("degraded").hidden = score?.status !== "degraded";

@@ -1,18 +1,22 @@
 /** Puts the page together: messages change the model, the model is drawn once a frame at most. */
 
 import { AlertList, AlertLog } from "./alerts.js";
+import { offerThemes } from "./appearance.js";
 import { Calls, drawCalls } from "./calls.js";
 import { Card } from "./card.js";
-import { element, find, icon, setText } from "./dom.js";
-import { counted } from "./format.js";
+import { element, find, setText } from "./dom.js";
+import { give } from "./feedback.js";
+import { Keyboard } from "./keyboard.js";
+import { notify } from "./notices.js";
 import { MOST_PARTICIPANTS, Roster, keyOf, onSameTimeline, staleForS } from "./participants.js";
 import { PublishPanel } from "./publish.js";
-import { VERDICT_WORDS, shownVerdict } from "./reasons.js";
+import { shownVerdict } from "./reasons.js";
+import { recall, remember } from "./remembered.js";
+import { Signals } from "./signals.js";
 import { AlertsSocket } from "./socket.js";
+import { drawSummary } from "./summary.js";
 
 const HOUSEKEEPING_MS = 1_000;
-const NOTICE_MS = 30_000;
-const MOST_NOTICES = 3;
 
 /** @type {Readonly<Record<import("./socket.js").ConnectionState, string>>} */
 const CONNECTION_WORDS = Object.freeze({
@@ -34,14 +38,24 @@ const changed = new Set();
 /** @type {import("./publish.js").Own | null} */
 let own = null;
 let live = false;
+let mayChange = false;
 let frameRequested = false;
 
 const template = /** @type {HTMLTemplateElement} */ (find(document, "#card-template"));
 const grid = /** @type {HTMLElement} */ (find(document, "#cards"));
-const list = new AlertList(find(document, "#alert-list"), find(document, "#announcer"), (key) => {
-  const card = cards.get(key);
-  if (card === undefined) notify("This participant is no longer on the page.", "");
-  else card.highlight();
+const announcer = find(document, "#announcer");
+const list = new AlertList(find(document, "#alert-list"), announcer, {
+  onChosen(key) {
+    const card = cards.get(key);
+    if (card === undefined) notify("This participant is no longer on the page.", "");
+    else card.highlight();
+  },
+  onFeedback: (seq, state) => void answer(seq, state),
+});
+const signals = new Signals({
+  sound: find(document, "#sound"),
+  desktop: find(document, "#desktop"),
+  onProblem: notify,
 });
 
 const sight = new IntersectionObserver((entries) => {
@@ -50,7 +64,7 @@ const sight = new IntersectionObserver((entries) => {
     if (card === undefined) continue;
     card.visible = entry.isIntersecting;
     if (card.visible) card.redraw();
-    card.refreshPicture();
+    if (mayChange) card.refreshPicture();
   }
 });
 const sizes = new ResizeObserver(() => redrawAll());
@@ -91,8 +105,11 @@ function received(message) {
       touch(null);
       break;
     case "alert":
-      list.add(log.add(message, nowMs));
+      alerted(log.add(message, nowMs), nowMs);
       touch(keyOf(message));
+      break;
+    case "feedback":
+      answered(message);
       break;
     case "error":
       notify(message.message, message.fix);
@@ -102,8 +119,42 @@ function received(message) {
   }
 }
 
+/** @param {import("./alerts.js").LoggedAlert} logged @param {number} nowMs */
+function alerted(logged, nowMs) {
+  list.add(logged);
+  if (!logged.history && logged.alert.state === "alert") signals.alarm(logged.alert, nowMs);
+}
+
+/** @param {any} feedback */
+function answered(feedback) {
+  const logged = log.mark(feedback);
+  if (logged === null) return;
+  list.mark(logged);
+  touch(keyOf(logged.alert));
+}
+
+/** @param {number} seq @param {import("./feedback.js").FeedbackState} state */
+async function answer(seq, state) {
+  const outcome = await give(seq, state);
+  if ("told" in outcome) answered(outcome.told);
+  else notify(outcome.problem, outcome.fix);
+}
+
+/** @param {HTMLElement | null} chosen An alert or a card. @param {import("./feedback.js").FeedbackState} state */
+function answerChosen(chosen, state) {
+  if (!mayChange) return;
+  const { seq, call, participant } = chosen?.dataset ?? {};
+  if (chosen?.classList.contains("alert") && chosen.dataset.state !== "clear") return void answer(Number(seq), state);
+  const open = call !== undefined && participant !== undefined ? log.newestOpen(keyOf({ call, participant })) : null;
+  if (open !== null) return void answer(open.alert.seq, state);
+  setText(announcer, chosen === null ? "Choose an alert or a participant first." : "There is no open alert here.");
+}
+
 /** @param {any} hello @param {number} nowMs */
 function greeted(hello, nowMs) {
+  mayChange = hello.role !== "viewer";
+  document.body.dataset.role = mayChange ? "operator" : "viewer";
+  /** @type {HTMLElement} */ (find(document, "#viewer")).hidden = mayChange;
   if (hello.oldest_seq > hello.after + 1) {
     notify("Some older alerts have expired from the monitor’s store.", "");
   }
@@ -142,7 +193,7 @@ function drawChanged() {
   frameRequested = false;
   for (const key of changed) drawCard(key);
   changed.clear();
-  drawSummary();
+  drawOverview();
 }
 
 /** @param {string} key */
@@ -165,47 +216,17 @@ function drawCard(key) {
   });
 }
 
-function drawSummary() {
+function drawOverview() {
   drawCalls(find(document, "#calls"), calls.all);
   const present = roster.all.filter((record) => record.leftAtMs === null);
-  setText(find(document, "#participant-count"), counted(present.length, "participant"));
-  setText(find(document, "#alert-count"), counted(log.total, "alert"));
-  /** @type {HTMLElement} */ (find(document, "#no-participants")).hidden = roster.all.length > 0;
-  /** @type {HTMLElement} */ (find(document, "#no-alerts")).hidden = log.entries.length > 0;
-  const verdicts = present.map((record) =>
-    staleForS(record, Date.now(), live) === null ? shownVerdict(record.score) : "stale",
-  );
-  const tally = ["fake", "suspicious", "genuine", "insufficient", "warming_up", "stale"]
-    .map((verdict) => ({ verdict, count: verdicts.filter((other) => other === verdict).length }))
-    .filter(({ count }) => count > 0);
-  const words = tally.map(({ verdict, count }) => `${count} ${VERDICT_WORDS[verdict].toLowerCase()}`);
-  const tallyList = /** @type {HTMLElement} */ (find(document, "#tally"));
-  if (tallyList.dataset.shown !== words.join()) {
-    tallyList.dataset.shown = words.join();
-    const items = tally.map(({ verdict }, index) => {
-      const item = element("li", "tally-item");
-      item.dataset.verdict = verdict;
-      item.append(icon(verdict.replace("_", "-")), words[index]);
-      return item;
-    });
-    tallyList.replaceChildren(...items);
-  }
-  const fakes = verdicts.filter((verdict) => verdict === "fake").length;
-  const title = fakes > 0 ? `(${fakes} fake) Seamwatch` : "Seamwatch";
-  if (document.title !== title) document.title = title;
-}
-
-/** @param {string} text @param {string} fix */
-function notify(text, fix) {
-  const notices = find(document, "#notices");
-  const notice = element("li", "notice");
-  const close = /** @type {HTMLButtonElement} */ (element("button", "quiet", "Dismiss"));
-  close.type = "button";
-  close.addEventListener("click", () => notice.remove());
-  notice.append(element("span", "", [text, fix].filter(Boolean).join(" ")), close);
-  notices.prepend(notice);
-  while (notices.childElementCount > MOST_NOTICES) notices.lastElementChild?.remove();
-  window.setTimeout(() => notice.remove(), NOTICE_MS);
+  const isStale = (/** @type {import("./participants.js").ParticipantRecord} */ record) =>
+    staleForS(record, Date.now(), live) !== null;
+  drawSummary({
+    verdicts: present.map((record) => (isStale(record) ? "stale" : shownVerdict(record.score))),
+    anybody: roster.all.length > 0,
+    alertsTotal: log.total,
+    anyAlert: log.entries.length > 0,
+  });
 }
 
 function redrawAll() {
@@ -228,7 +249,7 @@ function keepHouse() {
     roster.overflowed = false;
   }
   touchAll();
-  if (document.hidden) return;
+  if (document.hidden || !mayChange) return;
   for (const card of cards.values()) card.refreshPicture();
 }
 
@@ -239,6 +260,21 @@ new PublishPanel(find(document, "#publish"), (next) => {
   touchAll();
 });
 setText(find(document, ".origin"), window.location.origin);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+document.addEventListener("themechange", redrawAll);
+offerThemes(find(document, "#theme"));
+
+const help = /** @type {HTMLDialogElement} */ (find(document, "#help"));
+const singleKeys = /** @type {HTMLInputElement} */ (find(document, "#single-keys"));
+singleKeys.checked = recall("keys") !== "off";
+singleKeys.addEventListener("change", () => remember("keys", singleKeys.checked ? "on" : "off"));
+find(document, "#show-help").addEventListener("click", () => help.showModal());
+new Keyboard({
+  cards: grid,
+  alerts: /** @type {HTMLElement} */ (find(document, "#alert-list")),
+  help,
+  enabled: () => singleKeys.checked,
+  onFeedback: answerChosen,
+});
+
 window.setInterval(keepHouse, HOUSEKEEPING_MS);
 socket.connect();

@@ -6,6 +6,7 @@ import { clock, decimal } from "./format.js";
 const SENTENCES = Object.freeze({
   identity_changed: "The face no longer matches the person seen earlier in this call.",
   lips_do_not_fit_voice: "The lips do not move with the voice that is heard.",
+  not_the_reference: "The face is not like the person of the reference that was given.",
   no_face: "No face is visible.",
   face_too_small: "The face is too small in the picture; ask the person to come closer.",
   face_turned_away: "The face is turned away from the camera.",
@@ -17,6 +18,9 @@ const SENTENCES = Object.freeze({
   no_track: "This participant sends no such track.",
   low_frame_rate: "Too few pictures a second arrive to compare the lips with the voice.",
   clock_unsure: "It is not certain yet which sound belongs to which picture, so lips and voice are not compared.",
+  several_faces: "More than one face is in the picture, so nobody knows whose voice it is.",
+  not_calibrated: "There is no calibration material of such quality, so these moments count for nothing.",
+  quality_unknown: "The quality of the media could not be measured, so these moments count for nothing.",
   no_picture: "No picture arrives at the moment.",
   warming_up: "The monitor is still collecting the first seconds of this call.",
   overload: "This machine is busy; fewer pictures are looked at.",
@@ -29,7 +33,7 @@ const SENTENCES = Object.freeze({
   analysis_failed: "The analysis of this participant failed and has ended.",
 });
 
-const MANIPULATION = new Set(["identity_changed", "lips_do_not_fit_voice"]);
+const MANIPULATION = new Set(["identity_changed", "lips_do_not_fit_voice", "not_the_reference"]);
 
 /**
  * @param {string} identifier

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from realtime.config import AlertConfig
@@ -47,8 +47,21 @@ class _Dwell:
         return self.above_offset_ns is not None and self.above_offset_ns >= config.clear_after_ns
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a sequential test says of the channels that it watches.
+
+    Attributes:
+        suspects: Channels with most of the evidence, while it is a good part of what an alarm needs.
+        culprits: Channels that the alarm stands on, while it is raised.
+    """
+
+    suspects: tuple[str, ...]
+    culprits: tuple[str, ...]
+
+
 class AlertMachine:
-    """Turns channel margins into transitions.
+    """Turns channel margins, and the findings of a sequential test, into transitions.
 
     - Every channel is timed on its own, and only by updates that bring it evidence. Without evidence (None)
       its clocks stand still: silence neither raises nor clears.
@@ -57,15 +70,20 @@ class AlertMachine:
       suspicious one an alert. The channels that qualify are the causes of the state.
     - The state is lifted once every cause was above offset for ``clear_after_ns``. A participant in alert
       that goes silent or leaves the picture therefore stays in alert.
+    - Channels that a sequential test watches become an alert by its alarm alone, which keeps a rate of false
+      alarms; their margins still raise a suspicion. They are calm only while the test is, too.
     - A mere suspicion whose causes bring no evidence for ``SUSPICION_LAPSES_AFTER_NS`` lapses; the verdict
       is then insufficient, not genuine.
 
     Args:
         config: Thresholds and minimum durations.
+        tested: The channels that a sequential test watches.
     """
 
-    def __init__(self, config: AlertConfig) -> None:
+    def __init__(self, config: AlertConfig, tested: Collection[str] = ()) -> None:
         self._config = config
+        self._tested = frozenset(tested)
+        self._found = Finding(suspects=(), culprits=())
         self._state = AlertState.CLEAR
         self._dwells: dict[str, _Dwell] = {}
         self._causes: set[str] = set()
@@ -83,6 +101,7 @@ class AlertMachine:
         margins: Mapping[str, float | None],
         seams: Callable[[], tuple[Seam, ...]],
         values: Mapping[str, float | None],
+        finding: Finding | None = None,
     ) -> Alert | None:
         """Take the newest evidence and return the transition it causes, if any.
 
@@ -92,6 +111,7 @@ class AlertMachine:
                 gives it; None where there is no new evidence.
             seams: Gives the evidence; called only when a state is raised.
             values: Scores to attach to a transition, by name.
+            finding: What the sequential test found; None where it got nothing new.
 
         Raises:
             ValueError: If the time does not rise or a margin is not finite; the state is left alone.
@@ -106,20 +126,27 @@ class AlertMachine:
         for channel, margin in fresh.items():
             self._dwells.setdefault(channel, _Dwell()).add(margin, step_ns, self._config)
 
-        suspects = tuple(c for c in fresh if self._dwells[c].suspicious(self._config))
-        culprits = tuple(c for c in fresh if self._dwells[c].alarming(self._config))
+        suspects = {c: None for c in fresh if self._dwells[c].suspicious(self._config)}
+        culprits = {
+            c: None for c in fresh if self._dwells[c].alarming(self._config) and c not in self._tested
+        }
+        if finding is not None:
+            self._found = finding
+            suspects |= dict.fromkeys(finding.suspects)
+        culprits |= dict.fromkeys(self._found.culprits)
         if self._state is not AlertState.CLEAR:
-            self._causes.update(suspects)
+            self._causes.update(suspects, culprits)
         if not self._causes.isdisjoint(fresh):
             self._cause_seen_ns = time_ns
 
-        state, reasons = self._next(time_ns, suspects, culprits)
+        state, reasons = self._next(time_ns, tuple(suspects), tuple(culprits))
         if state is self._state:
             return None
         previous, self._state = self._state, state
         if state is AlertState.CLEAR:
+            for cause in self._causes:
+                self._dwells.pop(cause, None)
             self._causes.clear()
-            self._dwells.clear()
         elif previous is AlertState.CLEAR:
             self._causes.update(suspects)
             self._cause_seen_ns = time_ns
@@ -140,9 +167,15 @@ class AlertMachine:
             return (AlertState.SUSPICIOUS, suspects) if suspects else (self._state, ())
         if self._state is AlertState.SUSPICIOUS and culprits:
             return AlertState.ALERT, culprits
-        if all(self._dwells[cause].calm(self._config) for cause in self._causes):
+        if all(self._calm(cause) for cause in self._causes):
             return AlertState.CLEAR, (CONSISTENT_AGAIN,)
         lapsed = time_ns - self._cause_seen_ns >= SUSPICION_LAPSES_AFTER_NS
         if self._state is AlertState.SUSPICIOUS and lapsed:
             return AlertState.CLEAR, (EVIDENCE_RAN_OUT,)
         return self._state, ()
+
+    def _calm(self, cause: str) -> bool:
+        if cause in self._found.suspects or cause in self._found.culprits:
+            return False
+        dwell = self._dwells.get(cause)
+        return dwell is None or dwell.calm(self._config)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -13,28 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
+from realtime.alerts import feedback_table
+from realtime.alerts.feedback_table import StoredFeedback
+from realtime.alerts.store_file import complete, explained, open_connection
 from realtime.errors import AlertStoreError
-
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x5EA3_A1E7
-_LOCK_TIMEOUT_S = 1.0
-
-_SCHEMA = """
-CREATE TABLE alerts (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    raised_at_s REAL NOT NULL,
-    call TEXT NOT NULL,
-    body TEXT NOT NULL
-) STRICT;
-CREATE INDEX alerts_by_call ON alerts (call, seq);
-CREATE INDEX alerts_by_age ON alerts (raised_at_s);
-"""
-
-# Programs that do not know these tables leave them alone, so they need no version of their own.
-_ADDITIONS = (
-    "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT",
-    "CREATE TABLE IF NOT EXISTS bookmarks (reader TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT",
-)
 
 _T = TypeVar("_T")
 
@@ -91,6 +72,7 @@ class AlertStore:
         self._connection: sqlite3.Connection | None = None
         self._last_seq = 0
         self._oldest_seq = 0
+        self._last_change = 0
         self._identity = ""
 
     @property
@@ -107,6 +89,11 @@ class AlertStore:
     def oldest_seq(self) -> int:
         """Number of the oldest alert still stored, 0 if none is."""
         return self._oldest_seq
+
+    @property
+    def last_change(self) -> int:
+        """Number of the newest feedback ever stored, 0 before the first."""
+        return self._last_change
 
     @property
     def expired_through(self) -> int:
@@ -150,6 +137,53 @@ class AlertStore:
         """
         return await self._run(lambda: self._after(seq, call, limit))
 
+    async def get(self, seq: int) -> StoredAlert | None:
+        """Return an alert by its number; None where it never was, or has expired.
+
+        Raises:
+            AlertStoreError: The store cannot be read.
+        """
+        return await self._run(lambda: self._get(seq))
+
+    async def set_feedback(self, seq: int, state: str, at: str) -> StoredFeedback | None:
+        """Store what an operator says about an alert, in place of what was said before.
+
+        Args:
+            seq: The alert.
+            state: What is said.
+            at: When.
+
+        Returns:
+            What is stored now; None where there is no such alert.
+
+        Raises:
+            AlertStoreError: It could not be stored.
+        """
+        return await self._run(lambda: self._set_feedback(seq, state, at))
+
+    async def feedback_on(self, seq: int) -> StoredFeedback | None:
+        """Return the newest word on an alert; None where there is none.
+
+        Raises:
+            AlertStoreError: The store cannot be read.
+        """
+        return await self._run(lambda: feedback_table.of_alert(self._opened(), seq))
+
+    async def feedback_after(
+        self, change: int, *, call: str | None = None, limit: int = 64
+    ) -> list[StoredFeedback]:
+        """Return the oldest feedback behind a change, in order; one word an alert, the newest.
+
+        Args:
+            change: The change to start behind.
+            call: Only on alerts of this call.
+            limit: Largest number to return.
+
+        Raises:
+            AlertStoreError: The store cannot be read.
+        """
+        return await self._run(lambda: feedback_table.after(self._opened(), change, call, limit))
+
     async def bookmark(self, reader: str) -> int | None:
         """Return how far a reader got; None if it never set a bookmark.
 
@@ -191,63 +225,19 @@ class AlertStore:
         try:
             return await future
         except (sqlite3.Error, OSError) as error:
-            raise self._explained(error) from error
+            raise explained(self._path, error) from error
 
     def _open(self) -> None:
-        if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
-        connection = sqlite3.connect(
-            ":memory:" if self._path is None else self._path,
-            timeout=_LOCK_TIMEOUT_S,
-            isolation_level=None,
-        )
+        connection = open_connection(self._path)
         try:
-            # First of all: a second monitor on the same file would hand out numbers of its own.
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA secure_delete = ON")
-            self._check(connection)
             self._connection = connection
             with self._transaction():
-                self._identity = self._identified(connection)
+                self._identity = complete(connection)
                 self._expire()
         except BaseException:
             self._connection = None
             connection.close()
             raise
-
-    def _check(self, connection: sqlite3.Connection) -> None:
-        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if application_id == 0 and tables == 0:
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID};"
-                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
-        elif application_id != _APPLICATION_ID:
-            raise AlertStoreError(
-                f"{self._path} is a database, but no alert store.",
-                fix="Name another file for the alert store.",
-            )
-        elif version != SCHEMA_VERSION:
-            raise AlertStoreError(
-                f"{self._path} is an alert store of version {version}; this program reads {SCHEMA_VERSION}.",
-                fix="Use the program that wrote it, or name another file.",
-            )
-        elif connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("quick_check failed")
-
-    def _identified(self, connection: sqlite3.Connection) -> str:
-        for statement in _ADDITIONS:
-            connection.execute(statement)
-        row = connection.execute("SELECT id FROM identity").fetchone()
-        if row is None:
-            row = (secrets.token_hex(8),)
-            connection.execute("INSERT INTO identity (id) VALUES (?)", row)
-        return str(row[0])
 
     def _bookmark(self, reader: str) -> int | None:
         row = self._opened().execute("SELECT seq FROM bookmarks WHERE reader = ?", (reader,)).fetchone()
@@ -282,6 +272,15 @@ class AlertStore:
             "DELETE FROM alerts WHERE seq <= (SELECT max(seq) FROM alerts WHERE raised_at_s < ?)",
             (self._clock() - self._max_age_s,),
         )
+        feedback_table.forget_orphans(connection)
+
+    def _get(self, seq: int) -> StoredAlert | None:
+        rows = self._after(seq - 1, None, 1)
+        return rows[0] if rows and rows[0].seq == seq else None
+
+    def _set_feedback(self, seq: int, state: str, at: str) -> StoredFeedback | None:
+        with self._transaction() as connection:
+            return feedback_table.put(connection, seq, state, at)
 
     def _after(self, seq: int, call: str | None, limit: int) -> list[StoredAlert]:
         condition, values = ("seq > ?", [seq]) if call is None else ("call = ? AND seq > ?", [call, seq])
@@ -309,6 +308,7 @@ class AlertStore:
         oldest = connection.execute("SELECT min(seq) FROM alerts").fetchone()
         self._oldest_seq = oldest[0] or 0
         self._last_seq = 0 if last is None else int(last[0])
+        self._last_change = feedback_table.newest_change(connection)
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -319,24 +319,3 @@ class AlertStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def _explained(self, error: Exception) -> AlertStoreError:
-        text = str(error).lower()
-        if "locked" in text or "busy" in text:
-            return AlertStoreError(
-                f"The alert store {self._path} is in use by another program.",
-                fix="Stop the other monitor, or name another file.",
-            )
-        if "disk is full" in text or "disk i/o" in text:
-            return AlertStoreError(
-                f"The alert store {self._path} cannot be written: {error}.", fix="Free space on its disk."
-            )
-        if isinstance(error, OSError) or "unable to open" in text or "readonly" in text:
-            return AlertStoreError(
-                f"The alert store {self._path} cannot be opened: {error}.",
-                fix="Check that its folder exists and that you may write there.",
-            )
-        return AlertStoreError(
-            f"The alert store {self._path} is damaged: {error}.",
-            fix="Move the file away; the monitor then starts a new one.",
-        )

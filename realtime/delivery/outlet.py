@@ -18,7 +18,15 @@ log = structlog.get_logger(__name__)
 
 Kind = Literal["webhook", "room", "stdout"]
 
+#: Turns an alert into the JSON that is sent.
+Render = Callable[[AlertMessage], str]
+
 _POST_TIMEOUT_S = 5.0
+
+
+def as_on_the_wire(alert: AlertMessage) -> str:
+    """Return an alert as on the WebSocket."""
+    return alert.model_dump_json()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,22 +76,30 @@ class Destination:
 
 
 class LineOutlet:
-    """Posts each alert once, as one line of JSON, the same as on the WebSocket.
+    """Posts each alert once, as one line of JSON.
 
     Args:
         post: Tells whether the line was taken; given up after five seconds unless ``patient``.
         patient: Wait for as long as it takes.
+        render: The shape of the line.
     """
 
-    def __init__(self, post: Callable[[str], Awaitable[bool]], *, patient: bool = False) -> None:
+    def __init__(
+        self,
+        post: Callable[[str], Awaitable[bool]],
+        *,
+        patient: bool = False,
+        render: Render = as_on_the_wire,
+    ) -> None:
         self._post = post
+        self._render = render
         self._timeout_s = None if patient else _POST_TIMEOUT_S
 
     async def attempt(self, alert: AlertMessage, message_id: str) -> Attempt:
         """Post an alert."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                taken = await self._post(alert.model_dump_json())
+                taken = await self._post(self._render(alert))
         except TimeoutError:
             return Attempt(outcome=Outcome.REFUSED, fault="timeout")
         except Exception:

@@ -15,7 +15,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from realtime.delivery.dead_letters import DeadLetterFile
-from realtime.delivery.outlet import Attempt, Destination
+from realtime.delivery.outlet import Attempt, Destination, Render, as_on_the_wire
 from realtime.delivery.retry import Outcome, asked_delay_s, outcome_of_status
 from realtime.delivery.signature import signed_headers
 from realtime.errors import ConfigurationError
@@ -52,7 +52,11 @@ def webhook_url(text: str) -> httpx.URL:
 
 
 def webhook_destination(
-    url: httpx.URL, keys: Sequence[Ed25519PrivateKey], *, store_path: Path
+    url: httpx.URL,
+    keys: Sequence[Ed25519PrivateKey],
+    *,
+    store_path: Path,
+    render: Render = as_on_the_wire,
 ) -> Destination:
     """Return the destination that delivers every alert to a webhook, also over restarts.
 
@@ -60,12 +64,13 @@ def webhook_destination(
         url: From ``webhook_url``.
         keys: Sign every request.
         store_path: The alert store. What cannot be delivered goes to a file beside it.
+        render: The shape of the bodies.
     """
     name = hashlib.sha256(str(url).encode()).hexdigest()[:_NAME_CHARACTERS]
     beside = f"{store_path.stem}.webhook-{name[:_FILE_NAME_CHARACTERS]}.dead-letters.jsonl"
     return Destination(
         kind="webhook",
-        open_outlet=lambda: open_webhook(url, keys),
+        open_outlet=lambda: open_webhook(url, keys, render=render),
         bookmark=f"webhook:{name}",
         dead_letters=DeadLetterFile(store_path.with_name(beside)),
     )
@@ -79,6 +84,7 @@ class WebhookOutlet:
         url: Where alerts go.
         keys: Sign every request.
         timeout_s: How long one attempt may take altogether.
+        render: The shape of the bodies.
         clock: Seconds since the epoch.
     """
 
@@ -89,17 +95,19 @@ class WebhookOutlet:
         keys: Sequence[Ed25519PrivateKey],
         *,
         timeout_s: float,
+        render: Render = as_on_the_wire,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._url = url
         self._keys = keys
         self._clock = clock
+        self._render = render
         self._timeout_s = timeout_s
 
     async def attempt(self, alert: AlertMessage, message_id: str) -> Attempt:
         """Post an alert, signed for now."""
-        body = alert.model_dump_json().encode()
+        body = self._render(alert).encode()
         now_s = self._clock()
         headers = signed_headers(self._keys, message_id=message_id, timestamp_s=int(now_s), body=body)
         headers["content-type"] = "application/json"
@@ -126,7 +134,11 @@ class WebhookOutlet:
 
 @asynccontextmanager
 async def open_webhook(
-    url: httpx.URL, keys: Sequence[Ed25519PrivateKey], *, timeout_s: float = ATTEMPT_TIMEOUT_S
+    url: httpx.URL,
+    keys: Sequence[Ed25519PrivateKey],
+    *,
+    timeout_s: float = ATTEMPT_TIMEOUT_S,
+    render: Render = as_on_the_wire,
 ) -> AsyncIterator[WebhookOutlet]:
     """Open the way to a webhook. Proxies of the environment are used, but not to reach this machine.
 
@@ -134,6 +146,7 @@ async def open_webhook(
         url: From ``webhook_url``.
         keys: Sign every request.
         timeout_s: How long one attempt may take altogether.
+        render: The shape of the bodies.
     """
     async with httpx.AsyncClient(
         follow_redirects=False,
@@ -142,7 +155,7 @@ async def open_webhook(
         trust_env=not is_loopback(url.host),
         headers={"user-agent": server_name()},
     ) as client:
-        yield WebhookOutlet(client, url, keys, timeout_s=timeout_s)
+        yield WebhookOutlet(client, url, keys, timeout_s=timeout_s, render=render)
 
 
 def _unusable(message: str) -> ConfigurationError:

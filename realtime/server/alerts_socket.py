@@ -14,6 +14,8 @@ from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.errors import AlertStoreError, CapacityError, SeamwatchError, SignallingError
+from realtime.server.auth import Role
+from realtime.server.guard import ROLE_KEY
 from realtime.server.hub import EventHub
 from realtime.server.ports import NAME_RULE, MonitorPort, is_name
 from realtime.server.problem import problem_of
@@ -59,9 +61,8 @@ def alerts_endpoint(
             subscribing = hub.subscription(call=query.call, matrices=query.matrices, after=query.after)
             with subscribing as subscription:
                 await websocket.accept(subprotocol)
-                ending = await _serve(
-                    websocket, subscription, _hello(monitor, hub, subscription), send_timeout_s
-                )
+                hello = _hello(monitor, hub, subscription, websocket.scope[ROLE_KEY])
+                ending = await _serve(websocket, subscription, hello, send_timeout_s)
                 if ending is not None:
                     await _close(websocket, ending)
         except (SignallingError, CapacityError) as error:
@@ -134,13 +135,14 @@ async def _close(websocket: WebSocket, ending: _Ending) -> None:
             await websocket.close(ending.code, ending.reason)
 
 
-def _hello(monitor: MonitorPort, hub: EventHub, subscription: Subscription) -> Hello:
+def _hello(monitor: MonitorPort, hub: EventHub, subscription: Subscription, role: Role) -> Hello:
     return Hello(
         server=server_name(),
         encoders=dict(monitor.encoders),
         last_seq=hub.store.last_seq,
         after=subscription.after,
         oldest_seq=hub.store.oldest_seq,
+        role=role.value,
     )
 
 

@@ -15,9 +15,11 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from realtime.alerts.feedback_file import FeedbackFile
 from realtime.errors import ConfigurationError, SeamwatchError
 from realtime.server.alerts_socket import alerts_endpoint, server_name
 from realtime.server.auth import Auth
+from realtime.server.feedback import FeedbackDesk
 from realtime.server.guard import Guard
 from realtime.server.hub import EventHub
 from realtime.server.ports import HealthState, MonitorPort
@@ -34,6 +36,7 @@ def create_app(
     *,
     auth: Auth,
     static_dir: Path,
+    feedback: FeedbackFile | None = None,
     send_timeout_s: float = 10.0,
 ) -> Starlette:
     """Return the application. Its shutdown ends the monitor's sessions.
@@ -43,6 +46,7 @@ def create_app(
         hub: Where the monitor publishes.
         auth: Who may talk to it.
         static_dir: Folder of the page: ``index.html`` and what it loads.
+        feedback: Where false alarms go for calibration; None for nowhere but the alert store.
         send_timeout_s: How long one message may wait for a subscriber before its connection is closed.
 
     Raises:
@@ -63,6 +67,7 @@ def create_app(
         routes=[
             *views.routes(),
             *Whip(monitor).routes(),
+            *FeedbackDesk(hub, feedback).routes(),
             WebSocketRoute("/alerts", alerts_endpoint(monitor, hub, send_timeout_s=send_timeout_s)),
             Mount("/", _WebFiles(directory=static_dir)),
         ],

@@ -11,13 +11,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from realtime.server.auth import COOKIE_NAME, Auth, Refusal
+from realtime.server.auth import COOKIE_NAME, UNKNOWN_CLIENT, Auth, Refusal, refusal_of_role
 from realtime.server.problem import problem
 from realtime.server.wire import CLOSE_UNAUTHORISED, SUBPROTOCOL
 
 _log = structlog.get_logger(__name__)
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+
+#: Where the guard leaves the client's ``Role`` in the ASGI scope.
+ROLE_KEY = "seamwatch.role"
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": _POLICY,
@@ -79,23 +82,30 @@ class Guard:
             return _refused(refusal)
         if method == "GET" and scope["path"] == "/" and "token" in connection.query_params:
             return self._signed_in(connection)
-        refusal = self._auth.refusal_of_token(connection.headers, connection.cookies)
-        if refusal is None or method == "OPTIONS":
-            await self._app(scope, receive, send)
-            return None
-        if method == "WEBSOCKET" and "origin" in connection.headers:
-            await _close_unauthorised(WebSocket(scope, receive, send), refusal)
-            return None
-        return _refused(refusal)
+        role = self._auth.role(connection.headers, connection.cookies)
+        if role is None and method != "OPTIONS":
+            if method == "WEBSOCKET" and "origin" in connection.headers:
+                await _close_unauthorised(WebSocket(scope, receive, send))
+                return None
+            return _refused(UNKNOWN_CLIENT)
+        if role is not None:
+            refusal = refusal_of_role(role, method=method, path=scope["path"])
+            if refusal is not None:
+                return _refused(refusal)
+            scope[ROLE_KEY] = role
+        await self._app(scope, receive, send)
+        return None
 
     def _signed_in(self, connection: HTTPConnection) -> Response:
-        if not self._auth.is_token(connection.query_params["token"]):
+        role = self._auth.role_of_token(connection.query_params["token"])
+        if role is None:
             return _refused(Refusal(status=401, detail="The token is wrong.", fix="Ask the operator for it."))
         response = RedirectResponse("/", status_code=303)
-        if self._auth.token is not None:
+        cookie = self._auth.cookie_value(role)
+        if cookie is not None:
             response.set_cookie(
                 COOKIE_NAME,
-                self._auth.cookie_value,
+                cookie,
                 httponly=True,
                 samesite="strict",
                 secure=connection.url.scheme == "https",
@@ -108,8 +118,8 @@ def _refused(refusal: Refusal) -> Response:
     return problem(refusal.status, refusal.detail, fix=refusal.fix, headers=headers)
 
 
-async def _close_unauthorised(websocket: WebSocket, refusal: Refusal) -> None:
+async def _close_unauthorised(websocket: WebSocket) -> None:
     """Refuse a browser by close code: it hides the status of a failed handshake from its page."""
     offered = websocket.scope.get("subprotocols", [])
     await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    await websocket.close(CLOSE_UNAUTHORISED, refusal.detail)
+    await websocket.close(CLOSE_UNAUTHORISED, UNKNOWN_CLIENT.detail)

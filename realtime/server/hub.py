@@ -9,9 +9,18 @@ from collections.abc import Iterator
 from realtime.alerts.store import AlertStore
 from realtime.errors import AlertStoreError, CapacityError
 from realtime.observe.metrics import MonitorMetrics
-from realtime.server.records import to_record
+from realtime.server.records import feedback_from, to_record
 from realtime.server.subscription import Offered, Subscription
-from realtime.server.wire import AlertDraft, Call, Matrices, Participant, ReceptionUpdate, ScoreUpdate
+from realtime.server.wire import (
+    AlertDraft,
+    Call,
+    Feedback,
+    FeedbackState,
+    Matrices,
+    Participant,
+    ReceptionUpdate,
+    ScoreUpdate,
+)
 
 CLOSE_GOING_AWAY = 1001
 
@@ -138,6 +147,22 @@ class EventHub:
             signal.set()
         return seq
 
+    async def publish_feedback(self, seq: int, state: FeedbackState, at: str) -> Feedback | None:
+        """Store what an operator says about an alert, then tell the subscribers.
+
+        Returns:
+            What is stored now; None where there is no such alert.
+
+        Raises:
+            AlertStoreError: It could not be stored and was not sent.
+        """
+        stored = await self.store.set_feedback(seq, state, at)
+        if stored is None:
+            return None
+        for subscription in self._subscriptions:
+            subscription.wake()
+        return feedback_from(stored)
+
     @contextlib.contextmanager
     def alert_signal(self) -> Iterator[asyncio.Event]:
         """Follow the store from within the program for the length of a ``with`` block.
@@ -161,8 +186,8 @@ class EventHub:
         Args:
             call: Only this call; None for all.
             matrices: Whether matrices are wanted.
-            after: Alerts with a higher number are sent; None for new ones only. A number that the store has
-                not reached is of another store, so all alerts are sent.
+            after: Alerts with a higher number are sent, and all feedback that stands; None for what is new
+                only. A number that the store has not reached is of another store, so all alerts are sent.
 
         Raises:
             CapacityError: There are too many subscribers, or the hub is closed.
@@ -170,6 +195,7 @@ class EventHub:
         if self._closed or len(self._subscriptions) >= self._max_subscribers:
             raise CapacityError("The monitor takes no more subscribers.", fix="Try again later.")
         last_seq = self.store.last_seq
+        feedback_after = self.store.last_change if after is None else 0
         after = last_seq if after is None else after
         subscription = Subscription(
             self.store,
@@ -177,6 +203,7 @@ class EventHub:
             call=call,
             matrices=matrices,
             after=after if after <= last_seq else 0,
+            feedback_after=feedback_after,
             events=[*self._calls.values(), *self._participants.values()],
             scores=self._scores.values(),
             receptions=self._receptions.values(),

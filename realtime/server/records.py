@@ -1,11 +1,13 @@
-"""Between the wire's alerts and the store's records."""
+"""Between the wire's messages and the store's records."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import get_args
 
+from realtime.alerts.feedback_table import StoredFeedback
 from realtime.alerts.store import AlertRecord, StoredAlert
-from realtime.server.wire import AlertDraft, AlertMessage
+from realtime.server.wire import AlertDraft, AlertMessage, Feedback, FeedbackState
 
 
 def to_record(draft: AlertDraft) -> AlertRecord:
@@ -21,3 +23,12 @@ def from_stored(stored: StoredAlert) -> AlertMessage:
     """Return the message of a stored alert."""
     draft = AlertDraft.model_validate_json(stored.record.body)
     return AlertMessage(seq=stored.seq, **dict(draft))
+
+
+def feedback_from(stored: StoredFeedback) -> Feedback | None:
+    """Return the message of stored feedback; None for a state that only a later program knows."""
+    if stored.state not in get_args(FeedbackState):
+        return None
+    return Feedback.model_validate(
+        {"call": stored.call, "seq": stored.seq, "state": stored.state, "at": stored.at}
+    )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from typing import TypeVar
 
 from realtime.alerts.store import AlertStore
 from realtime.observe.metrics import MonitorMetrics
-from realtime.server.records import from_stored
+from realtime.server.records import feedback_from, from_stored
 from realtime.server.wire import (
     CLOSE_TOO_FAR_BEHIND,
     AlertMessage,
     Call,
+    Feedback,
     Matrices,
     Participant,
     ReceptionUpdate,
@@ -23,7 +25,7 @@ from realtime.server.wire import (
 Event = Participant | Call
 OfParticipant = Participant | ScoreUpdate | ReceptionUpdate | Matrices
 Offered = Event | ScoreUpdate | ReceptionUpdate | Matrices
-Live = Offered | AlertMessage
+Live = Offered | AlertMessage | Feedback
 
 _Key = tuple[str, str]
 _Newest = TypeVar("_Newest", ScoreUpdate, ReceptionUpdate, Matrices)
@@ -52,7 +54,8 @@ class Subscription:
     Participant and call events wait in a bounded queue. Of scores, receptions and matrices only the newest
     per participant waits. Alerts do not wait here at all: they are read from the store, a page at a time,
     behind ``cursor``. Replay and live delivery are therefore the same path, with neither a gap nor a
-    duplicate where they meet, and a backlog of alerts costs no memory.
+    duplicate where they meet, and a backlog of alerts costs no memory. Feedback is read in the same way,
+    behind a cursor of its own and never ahead of the alert that it is about.
 
     Args:
         store: Where the alerts are.
@@ -60,6 +63,7 @@ class Subscription:
         call: Only this call; None for all.
         matrices: Whether matrices are wanted.
         after: Alerts with a higher number are sent.
+        feedback_after: Feedback stored after this change is sent.
         events: Participant and call events that tell the present state.
         scores: The newest scores.
         receptions: The newest receptions.
@@ -75,6 +79,7 @@ class Subscription:
         call: str | None,
         matrices: bool,
         after: int,
+        feedback_after: int = 0,
         events: Iterable[Event] = (),
         scores: Iterable[ScoreUpdate] = (),
         receptions: Iterable[ReceptionUpdate] = (),
@@ -83,6 +88,7 @@ class Subscription:
     ) -> None:
         self.after = after
         self.cursor = max(after, store.expired_through)
+        self._feedback_cursor = feedback_after
         self._store = store
         self._metrics = metrics
         self._call = call
@@ -116,7 +122,7 @@ class Subscription:
         self._wake.set()
 
     def wake(self) -> None:
-        """Say that the store has a new alert."""
+        """Say that the store has a new alert, or new feedback."""
         self._wake.set()
 
     def end(self, code: int, reason: str = "") -> None:
@@ -160,6 +166,10 @@ class Subscription:
                     self.cursor = stored.seq
                 if len(page) < _PAGE:
                     self.cursor = max(self.cursor, newest)
+            elif self._feedback_cursor < self._store.last_change:
+                idle = False
+                for feedback in await self._next_feedback():
+                    yield feedback
             for waiting in (self._scores, self._receptions, self._matrices):
                 for key in tuple(waiting):
                     message = waiting.pop(key, None)
@@ -168,6 +178,16 @@ class Subscription:
                         yield message
             if idle:
                 await self._wake.wait()
+
+    async def _next_feedback(self) -> list[Feedback]:
+        newest = self._store.last_change
+        page = await self._store.feedback_after(self._feedback_cursor, call=self._call, limit=_PAGE)
+        told = list(itertools.takewhile(lambda stored: stored.seq <= self.cursor, page))
+        if told:
+            self._feedback_cursor = told[-1].change
+        if len(told) == len(page) < _PAGE:
+            self._feedback_cursor = max(self._feedback_cursor, newest)
+        return [feedback for stored in told if (feedback := feedback_from(stored)) is not None]
 
     def _check_expiry(self) -> None:
         if self._store.expired_through > self.cursor:

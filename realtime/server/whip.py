@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -12,10 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from realtime.errors import SignallingError
+from realtime.server.body import read_text
 from realtime.server.ports import NAME_RULE, MonitorPort, is_name
-
-MAX_BODY_BYTES = 64 * 1024
-BODY_TIMEOUT_S = 10.0
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SDP = "application/sdp"
@@ -68,43 +65,6 @@ class Whip:
         if not answer:
             return Response(status_code=204)
         return Response(answer, 200, headers={"ETag": _entity_tag(answer)}, media_type=_FRAGMENT)
-
-
-async def read_text(request: Request, content_type: str) -> str:
-    """Read a small text body without ever holding a large one.
-
-    Args:
-        request: The request.
-        content_type: The only media type accepted.
-
-    Raises:
-        SignallingError: Another media type (415), a body over ``MAX_BODY_BYTES`` (413), one that does not
-            come to an end in ``BODY_TIMEOUT_S`` (408), or one that is no UTF-8 (400).
-    """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != content_type:
-        raise SignallingError(
-            "The body has the wrong media type.", fix=f"Send Content-Type: {content_type}.", status=415
-        )
-    too_large = SignallingError(
-        f"The body is larger than {MAX_BODY_BYTES} bytes.",
-        fix="Send a smaller session description.",
-        status=413,
-    )
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise too_large
-        return body.decode()
-    except TimeoutError:
-        raise SignallingError("The body never came to an end.", fix="Send it at once.", status=408) from None
-    except UnicodeDecodeError:
-        raise SignallingError("The body is no UTF-8 text.", fix="Send an SDP as text.", status=400) from None
 
 
 def _entity_tag(text: str) -> str:

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 SUBPROTOCOL = "seamwatch.alerts.v1"
 VERSION: Final = 1
 
+RoleName = Literal["operator", "viewer"]
+FeedbackState = Literal["acknowledged", "false_alarm"]
+
 CLOSE_TOO_FAR_BEHIND = 4008
 CLOSE_UNAUTHORISED = 4401
 
@@ -42,6 +45,9 @@ class Hello(_Message):
     after: int = Field(description="Alerts with a higher sequence number follow.")
     oldest_seq: int = Field(
         description="Oldest stored alert, 0 if there is none; a gap to `after` means alerts were expired."
+    )
+    role: RoleName = Field(
+        default="operator", description="What this client may do: a viewer looks on and changes nothing."
     )
 
 
@@ -91,6 +97,25 @@ class Tracks(BaseModel):
     audio_dropped_ms: int = 0
 
 
+class TestState(BaseModel):
+    """How far the sequential test is from an alarm; evidence in nats."""
+
+    model_config = ConfigDict(frozen=True)
+
+    evidence: float = Field(ge=0.0, description="Evidence against consistency so far, in nats.")
+    threshold: float = Field(gt=0.0, description="Evidence at which an alarm is raised, in nats.")
+    progress: float = Field(ge=0.0, le=1.0, description="Share of the way to an alarm.")
+    channels: dict[str, float] = Field(
+        description="Evidence in nats by the reason of alert that it speaks for: `identity_changed`, "
+        "`lips_do_not_fit_voice`."
+    )
+    false_alarms_per_hour: float = Field(
+        gt=0.0, description="Rate that the threshold was chosen for, per participant-hour."
+    )
+    supported: bool = Field(description="Whether the calibration material is enough to verify that rate.")
+    reasons: list[str] = Field(description="Why a channel has no evidence now.")
+
+
 class ScoreUpdate(_Message):
     """Running scores after one window; a slow subscriber gets the newest only."""
 
@@ -107,6 +132,10 @@ class ScoreUpdate(_Message):
     cross: float | None
     recent_intra: float | None
     recent_cross: float | None
+    reference: float | None = Field(
+        default=None,
+        description="Similarity to the operator's reference; null without a reference or without a face.",
+    )
     margin: float | None
     lag_ms: float | None
     face_coverage: float
@@ -117,6 +146,7 @@ class ScoreUpdate(_Message):
         default=None, description="Arrival of the window's newest media to the moment of publishing."
     )
     tracks: Tracks = Tracks()
+    test: TestState | None = Field(default=None, description="The sequential test; null where none runs.")
 
 
 class TrackCounters(BaseModel):
@@ -191,12 +221,23 @@ class AlertDraft(_Message):
     seams: list[SeamInfo]
     values: dict[str, float | None]
     engines: dict[str, EncoderInfo]
+    test: TestState | None = Field(default=None, description="The sequential test at that moment.")
 
 
 class AlertMessage(AlertDraft):
     """A transition of a participant's state, with evidence. Never dropped; resumable by `seq`."""
 
     seq: int
+
+
+class Feedback(_Message):
+    """What an operator said about a stored alert; of several words on one alert the newest counts."""
+
+    type: Literal["feedback"] = "feedback"
+    call: str
+    seq: int = Field(description="The alert.")
+    state: FeedbackState
+    at: str = Field(description="Wall-clock time, RFC 3339, UTC.")
 
 
 class ErrorMessage(_Message):
@@ -209,7 +250,15 @@ class ErrorMessage(_Message):
 
 
 Message = Annotated[
-    Hello | Participant | Call | ScoreUpdate | ReceptionUpdate | Matrices | AlertMessage | ErrorMessage,
+    Hello
+    | Participant
+    | Call
+    | ScoreUpdate
+    | ReceptionUpdate
+    | Matrices
+    | AlertMessage
+    | Feedback
+    | ErrorMessage,
     Field(discriminator="type"),
 ]
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
