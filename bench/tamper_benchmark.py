@@ -13,9 +13,10 @@ import click
 from training.cli.console import counting_bar
 from training.data.manifest import read_manifest
 from training.data.splits import Split
-from training.tamper.benchmark import build_benchmark
+from training.tamper.benchmark import PER_KIND, build_benchmark
 from training.tamper.compression import PROFILES
 from training.tamper.kind_list import KINDS
+from training.tamper.plan import Group
 
 
 @click.command()
@@ -23,6 +24,7 @@ from training.tamper.kind_list import KINDS
 @click.option("--split", type=click.Choice(get_args(Split)), default="test", show_default=True)
 @click.option("--kind", "kinds", type=click.Choice(list(KINDS)), multiple=True, help="By default all.")
 @click.option("--compression", "profiles", type=click.Choice(list(PROFILES)), multiple=True)
+@click.option("--group", "groups", type=click.Choice(list(PER_KIND)), multiple=True, help="By default all.")
 @click.option("--seed", type=int, default=20261123, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
@@ -32,6 +34,7 @@ def main(
     split: Split,
     kinds: tuple[str, ...],
     profiles: tuple[str, ...],
+    groups: tuple[Group, ...],
     seed: int,
     workers: int,
     out: Path,
@@ -45,6 +48,7 @@ def main(
             seed=seed,
             kinds=kinds or tuple(KINDS),
             profiles=profiles or ("clean", "lq"),
+            per_kind={group: PER_KIND[group] for group in groups or PER_KIND},
             workers=workers,
             on_progress=lambda done, total: update(completed=done, total=total),
         )

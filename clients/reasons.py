@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 from typing import NamedTuple
 
-CONTRADICTIONS = frozenset({"identity_changed", "lips_do_not_fit_voice"})
+CONTRADICTIONS = frozenset({"identity_changed", "lips_do_not_fit_voice", "not_the_reference"})
 
 
 class Reason(NamedTuple):
@@ -30,6 +30,10 @@ REASONS: MappingProxyType[str, Reason] = MappingProxyType(
         "lips_do_not_fit_voice": Reason(
             "the lips do not fit the voice",
             "The movement of the lips does not go with the sounds that are heard.",
+        ),
+        "not_the_reference": Reason(
+            "not the person of the reference",
+            "The face does not look like the person in the photo or clip that was given as the reference.",
         ),
         "no_face": Reason("no face", "No face could be found in the picture."),
         "face_too_small": Reason(
@@ -61,6 +65,18 @@ REASONS: MappingProxyType[str, Reason] = MappingProxyType(
             "sound and picture not aligned yet",
             "It is not certain yet which sound belongs to which picture, so the lips were not compared with "
             "the voice.",
+        ),
+        "several_faces": Reason(
+            "several faces in the picture",
+            "More than one face is in the picture, so nobody knows whose voice it is.",
+        ),
+        "not_calibrated": Reason(
+            "no calibration for such media",
+            "There is no calibration material of such quality, so these moments count for nothing.",
+        ),
+        "quality_unknown": Reason(
+            "the quality is unknown",
+            "The quality of the media could not be measured, so these moments count for nothing.",
         ),
         "no_picture": Reason("pictures are missing", "The picture was missing for a while."),
         "muted": Reason("muted", "The microphone or the camera was switched off."),

@@ -19,7 +19,9 @@ from websockets.typing import Subprotocol
 from realtime.errors import ConfigurationError, SeamwatchError
 from realtime.server.wire import CLOSE_UNAUTHORISED, MESSAGE, SUBPROTOCOL, AlertMessage, Hello, Message
 
-_KNOWN_TYPES = frozenset({"hello", "participant", "call", "score", "reception", "matrices", "alert", "error"})
+_KNOWN_TYPES = frozenset(
+    {"hello", "participant", "call", "score", "reception", "matrices", "alert", "feedback", "error"}
+)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _log = structlog.get_logger(__name__)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from clients.reasons import CONTRADICTIONS, describe, in_words
+from realtime.config import ScoringConfig
 from realtime.scan import ScanResult
-from realtime.types import Modality, Seam, TimeSpan, Verdict
+from realtime.types import Alert, AlertState, Modality, Seam, TimeSpan, Verdict
 
 VERDICT_STYLES = {"genuine": "green", "suspicious": "yellow", "fake": "bold red", "insufficient": "dim"}
 
@@ -36,16 +38,20 @@ def is_baseline(engine_id: str) -> bool:
 
 
 def seam_sentence(seam: Seam) -> str:
-    """Return what a seam says, as one sentence."""
+    """Return what a seam says, as one sentence: of the lowest pairs not every one is low."""
+    scoring = ScoringConfig()
+    value, first, second = number(seam.value), span_clock(seam.a), span_clock(seam.b)
     if seam.kind is Modality.INTRA:
-        return (
-            f"The face at {span_clock(seam.a)} does not look like the face at {span_clock(seam.b)} "
-            f"(similarity {number(seam.value)})."
-        )
-    return (
-        f"The lips at {span_clock(seam.a)} do not go with the voice at {span_clock(seam.b)} "
-        f"(similarity {number(seam.value)})."
-    )
+        if seam.value >= scoring.intra_genuine:
+            words = "looks like"
+        else:
+            words = "does not look like" if seam.value < scoring.intra_alert else "looks a little unlike"
+        return f"The face at {first} {words} the face at {second} (similarity {value})."
+    if seam.value >= scoring.cross_genuine:
+        words = "go with"
+    else:
+        words = "do not go with" if seam.value < scoring.cross_alert else "hardly go with"
+    return f"The lips at {first} {words} the voice at {second} (similarity {value})."
 
 
 def _compared(result: ScanResult) -> str:
@@ -81,3 +87,33 @@ def verdict_sentence(result: ScanResult) -> str:
         return "The file could not be read, so nothing can be said about it."
     missing = in_words(result.reasons)
     return f"There was not enough to judge{f': {missing}' if missing else ''}. This says nothing either way."
+
+
+def participant_sentence(verdict: Verdict, reasons: Sequence[str]) -> str:
+    """Return the verdict on a participant of a call, in words that a layperson understands.
+
+    Args:
+        verdict: The gravest that was reached.
+        reasons: What led to it, as stable identifiers.
+    """
+    found = " ".join(describe(reason).sentence for reason in reasons if reason in CONTRADICTIONS)
+    if verdict is Verdict.FAKE:
+        return f"What was seen and heard of this participant contradicts itself. {found}".rstrip()
+    if verdict is Verdict.SUSPICIOUS:
+        return f"Something may not be right with this participant, but it is not certain. {found}".rstrip()
+    return "There is not enough on record to judge this participant. This says nothing either way."
+
+
+def alert_history(alerts: Sequence[Alert]) -> str:
+    """Return when a participant's state changed, in one or two sentences; times are those of the call."""
+    raised = [alert for alert in alerts if alert.state is AlertState.ALERT]
+    first = raised[0] if raised else next((a for a in alerts if a.state is AlertState.SUSPICIOUS), None)
+    if first is None:
+        return "Of the earlier states nothing is kept but that they ended."
+    what = "The alert" if raised else "The suspicion"
+    more = f", the first of {len(raised)}," if len(raised) > 1 else ""
+    told = f"{what}{more} came at {clock(first.time_ns / 1e9)} of the call"
+    last = alerts[-1]
+    if last.state is AlertState.CLEAR:
+        return f"{told} and was lifted at {clock(last.time_ns / 1e9)}: {in_words(last.reasons)}."
+    return f"{told} and was not lifted since."

@@ -9,11 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from realtime.alerts.feedback_file import FeedbackFile
 from realtime.alerts.store import AlertStore
 from realtime.config import MonitorConfig
+from realtime.decisions import AS_SHIPPED, DecisionChoice, Decisions
 from realtime.encoders.scheduler import EngineScheduler
 from realtime.encoders.suite import load_encoders
 from realtime.evidence.keeping import ALERTS_ONLY, Keeping, open_keeper
+from realtime.identity.references import References
 from realtime.ingest.aiortc_tap import require_supported_aiortc
 from realtime.monitor import Monitor
 from realtime.observe.metrics import MonitorMetrics
@@ -22,6 +27,8 @@ from realtime.server.app import create_app
 from realtime.server.auth import Auth
 from realtime.server.hub import EventHub
 from realtime.server.runner import serve
+
+log = structlog.get_logger(__name__)
 
 #: Work that goes on beside the server: joining calls, delivering alerts.
 Companion = Callable[[Monitor, EventHub], Coroutine[Any, Any, None]]
@@ -32,6 +39,7 @@ async def run_server(
     host: str,
     port: int,
     token: str | None,
+    viewer_token: str | None = None,
     store_path: Path | None,
     models_dir: Path | None,
     engines_dir: Path | None,
@@ -43,6 +51,9 @@ async def run_server(
     companions: Sequence[Companion] = (),
     followers: Sequence[Companion] = (),
     keeping: Keeping = ALERTS_ONLY,
+    feedback: FeedbackFile | None = None,
+    references: References | None = None,
+    deciding: DecisionChoice = AS_SHIPPED,
     own_signals: bool = True,
 ) -> None:
     """Serve until cancelled, until SIGINT or SIGTERM, or until a companion ends.
@@ -50,7 +61,8 @@ async def run_server(
     Args:
         host: Address or name to bind; another one than loopback requires a token.
         port: Port to bind; 0 for a free one.
-        token: What programs and browsers must present; None on loopback only.
+        token: What programs and browsers of operators must present; None on loopback only.
+        viewer_token: What those of viewers must present; None lets no viewers in.
         store_path: SQLite file of the alerts; None keeps them in memory.
         models_dir: Root of the model store; None for the user's.
         engines_dir: A set of engines, as written by ``seamwatch engines build``; None to run the models of
@@ -64,22 +76,33 @@ async def run_server(
             before the server closes.
         followers: The same, but cancelled after it has closed and the last participant has been judged.
         keeping: What is kept on disk, and for how long.
+        feedback: Where false alarms go for calibration; None for nowhere but the alert store.
+        references: Who participants should be; read before the port opens.
+        deciding: Calibration and rate of false alarms.
         own_signals: Whether the signals end the server; else they are left to the caller, who cancels.
 
     Raises:
         ConfigurationError: The address cannot be bound, or needs a token, or aiortc does not fit.
         ModelStoreError: A model is missing or damaged.
         EngineError: An engine cannot be loaded, or the set is for another host.
+        MediaError: A reference cannot be read, or does not show one person well enough.
         AlertStoreError: The store cannot be opened.
         EvidenceError: The evidence folder cannot be used.
+        CalibrationError: The calibration cannot be read, or does not fit the engines.
     """
     require_supported_aiortc()
-    auth = Auth.for_bind(host, token)
-    config = MonitorConfig()
+    auth = Auth.for_bind(host, token, viewer_token)
+    if feedback is not None:
+        feedback.prepare()
+    config = deciding.configured(MonitorConfig())
     metrics = MonitorMetrics()
     scheduler = EngineScheduler(clock_ns=time.monotonic_ns, cores=os.cpu_count() or 1, observer=metrics)
     encoders = load_encoders(config, models_dir=models_dir, engines_dir=engines_dir, scheduler=scheduler)
     try:
+        decisions = deciding.loaded(encoders.ids, config)
+        _tell_basis(decisions)
+        if references is not None:
+            references.read(encoders, config.faces)
         async with (
             AlertStore(store_path, max_age_s=keeping.seconds) as store,
             open_keeper(keeping, encoders, config, metrics) as keeper,
@@ -95,9 +118,11 @@ async def run_server(
                 threads=threads,
                 thumbnails=thumbnails,
                 evidence=keeper,
+                references=references,
+                decisions=decisions,
             )
             await serve(
-                create_app(monitor, hub, auth=auth, static_dir=static_dir),
+                create_app(monitor, hub, auth=auth, static_dir=static_dir, feedback=feedback),
                 host=host,
                 port=port,
                 on_started=ready,
@@ -110,3 +135,19 @@ async def run_server(
             )
     finally:
         encoders.close()
+
+
+def _tell_basis(decisions: Decisions) -> None:
+    """Log what the promised rate of false alarms rests on."""
+    known = decisions.support("")
+    if known is None:
+        log.warning(
+            "alarms_without_calibration", fix="Run `seamwatch calibrate` with the engines that you use."
+        )
+    else:
+        log.info(
+            "false_alarm_rate",
+            per_hour=round(known.asked_per_hour, 4),
+            verifiable_per_hour=round(known.verifiable_per_hour, 4),
+            basis=known.statement,
+        )

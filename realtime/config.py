@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from realtime.errors import ConfigurationError
+
+MAX_FALSE_ALARMS_PER_HOUR = 60.0
 
 
 def _require(condition: bool, message: str, fix: str) -> None:
@@ -32,7 +34,7 @@ class FaceConfig:
     """
 
     detection_interval_ticks: int = 5
-    identity_interval_ticks: int = 10
+    identity_interval_ticks: int = 15
     min_face_px: float = 48.0
     min_detection_confidence: float = 0.7
     max_turn: float = 0.38
@@ -47,7 +49,7 @@ class FaceConfig:
             self.detection_interval_ticks > 0
             and self.identity_interval_ticks % self.detection_interval_ticks == 0,
             "The identity interval must be a multiple of the detection interval.",
-            "Choose intervals such as 5 and 10 ticks.",
+            "Choose intervals such as 5 and 15 ticks.",
         )
 
 
@@ -151,6 +153,92 @@ class AlertConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceConfig:
+    """When a face is not that of a given reference.
+
+    Attributes:
+        alert: Similarity to the reference at which the margin is 0.
+        genuine: Similarity to the reference at which the margin is 1.
+        mean_windows: Newest windows with a face whose mean is judged.
+        max_span_windows: Windows that these may lie apart, the ones without a face included.
+    """
+
+    alert: float = 0.35
+    genuine: float = 0.45
+    mean_windows: int = 5
+    max_span_windows: int = 25
+
+    def __post_init__(self) -> None:
+        _require(
+            self.alert < self.genuine and 0 < self.mean_windows <= self.max_span_windows,
+            "The alert threshold of a reference must lie under its genuine value, and its windows must fit.",
+            "Choose for example 0.35 and 0.45, 5 and 25 windows.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionConfig:
+    """The sequential decision on top of a calibration.
+
+    Attributes:
+        false_alarms_per_hour: Alarms that a genuine participant may cause in an hour of a call.
+        false_alarms_per_file: Chance that a genuine file is called fake, in (0, 1).
+        head_start_h: A participant's arrival counts as so many hours more, spent on fakes from the start.
+        least_evidence: Odds that any alarm needs, whatever the rate.
+        suspicious_progress: Fraction of the way to an alarm from which a participant is suspicious.
+        dense_progress: Fraction of it from which the face is sampled densely.
+        sparse_progress: Fraction of it under which it is sampled sparsely again.
+    """
+
+    false_alarms_per_hour: float = 1.0 / 24.0
+    false_alarms_per_file: float = 0.01
+    head_start_h: float = 0.5
+    least_evidence: float = 20.0
+    suspicious_progress: float = 0.6
+    dense_progress: float = 0.3
+    sparse_progress: float = 0.15
+
+    def __post_init__(self) -> None:
+        _require(
+            0.0 < self.false_alarms_per_hour <= MAX_FALSE_ALARMS_PER_HOUR,
+            "The rate of false alarms must be above 0 and at most 60 an hour.",
+            "Choose for example 0.04, which is one a day.",
+        )
+        _require(
+            0.0 < self.false_alarms_per_file < 1.0,
+            "The chance of a false alarm on a file must lie between 0 and 1.",
+            "Choose for example 0.01.",
+        )
+        _require(
+            0.0 < self.head_start_h <= 1.0 and self.least_evidence >= 2.0,
+            "The head start must be above 0 and at most an hour, and the least evidence at least 2.",
+            "Choose for example 0.5 and 20.",
+        )
+        _require(
+            0.0 < self.sparse_progress < self.dense_progress <= self.suspicious_progress < 1.0,
+            "The fractions of progress must be ordered sparse < dense <= suspicious, between 0 and 1.",
+            "Choose for example 0.15, 0.3 and 0.6.",
+        )
+
+    def for_file(self, duration_s: float) -> DecisionConfig:
+        """Return the decision on a file: the rate of a call, or the chance of a file where that allows more.
+
+        With the file's length T as head start, an alarm on a genuine file has a chance of at most
+        2 T / (1 + T) times the rate (``realtime.decision.evidence.Thresholds``).
+
+        Args:
+            duration_s: Length of the file; 0 when unknown, which is judged as a call.
+        """
+        hours = duration_s / 3600.0
+        if hours <= 0.0 or hours >= self.head_start_h:
+            return self
+        rate = min(MAX_FALSE_ALARMS_PER_HOUR, self.false_alarms_per_file * (1.0 + hours) / (2.0 * hours))
+        if rate <= self.false_alarms_per_hour:
+            return self
+        return replace(self, false_alarms_per_hour=rate, head_start_h=hours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorConfig:
     """Everything the pure core needs to know."""
 
@@ -158,3 +246,5 @@ class MonitorConfig:
     windows: WindowConfig = field(default_factory=WindowConfig)
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
     alerts: AlertConfig = field(default_factory=AlertConfig)
+    decision: DecisionConfig = field(default_factory=DecisionConfig)
+    reference: ReferenceConfig = field(default_factory=ReferenceConfig)

@@ -6,6 +6,7 @@ from engines.errors import EngineError, SeamwatchError
 
 __all__ = [
     "AlertStoreError",
+    "CalibrationError",
     "CapacityError",
     "ConfigurationError",
     "EvidenceError",
@@ -52,3 +53,7 @@ class AlertStoreError(SeamwatchError):
 
 class EvidenceError(SeamwatchError):
     """An evidence folder or bundle cannot be read or written."""
+
+
+class CalibrationError(SeamwatchError):
+    """A calibration cannot be made, read or used."""

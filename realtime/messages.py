@@ -8,8 +8,11 @@ from datetime import datetime
 
 import numpy as np
 
+from realtime.decision.sequential import TestState
+from realtime.decision.support import Support
 from realtime.ingest.reception import Reception, TrackReception
-from realtime.pipeline import WindowResult
+from realtime.judge import CHANNEL_REASONS, WindowResult
+from realtime.server import wire
 from realtime.server.wire import (
     AlertDraft,
     EncoderInfo,
@@ -36,15 +39,22 @@ class Narrator:
         participant: The participant.
         encoders: Engine per encoder.
         offset_ns: Call time at which the participant's own timeline starts.
+        support: What the promised rate of false alarms rests on; None where nothing is promised.
     """
 
     def __init__(
-        self, call: str, participant: str, encoders: Mapping[str, EncoderInfo], offset_ns: int
+        self,
+        call: str,
+        participant: str,
+        encoders: Mapping[str, EncoderInfo],
+        offset_ns: int,
+        support: Support | None = None,
     ) -> None:
         self._call = call
         self._participant = participant
         self._encoders = dict(encoders)
         self.offset_ns = offset_ns
+        self._support = support
         self._before: tuple[int, Reception] | None = None
 
     def score(self, result: WindowResult, latency_ms: float | None, tracks: Tracks) -> ScoreUpdate:
@@ -63,6 +73,7 @@ class Narrator:
             cross=rounded(score.cross),
             recent_intra=rounded(score.recent_intra),
             recent_cross=rounded(score.recent_cross),
+            reference=rounded(score.reference),
             margin=rounded(score.margin),
             lag_ms=rounded(score.lag_ms, 1),
             face_coverage=round(score.face_coverage, 3),
@@ -71,9 +82,10 @@ class Narrator:
             cross_windows=score.cross_windows,
             latency_ms=rounded(latency_ms, 1),
             tracks=tracks,
+            test=self._test(result.test),
         )
 
-    def alert(self, alert: Alert, raised_at: datetime) -> AlertDraft:
+    def alert(self, alert: Alert, raised_at: datetime, test: TestState | None = None) -> AlertDraft:
         """Return a transition with its evidence."""
         return AlertDraft(
             call=self._call,
@@ -87,6 +99,7 @@ class Narrator:
             seams=[self._seam(seam) for seam in alert.seams],
             values={name: rounded(value) for name, value in alert.values.items()},
             engines=self._encoders,
+            test=self._test(test),
         )
 
     def matrices(self, intra: SimilarityMatrix, cross: SimilarityMatrix) -> Matrices:
@@ -130,6 +143,22 @@ class Narrator:
             sync=reception.sync,
             skew_ms=round(reception.skew_ms, 1),
             uncertainty_ms=round(reception.uncertainty_ms, 1),
+        )
+
+    def _test(self, state: TestState | None) -> wire.TestState | None:
+        if state is None or self._support is None:
+            return None
+        return wire.TestState(
+            evidence=round(max(0.0, state.combined), 3),
+            threshold=round(state.threshold, 3),
+            progress=round(state.progress, 3),
+            channels={
+                CHANNEL_REASONS[channel]: round(max(0.0, evidence), 3)
+                for channel, evidence in state.evidence.items()
+            },
+            false_alarms_per_hour=self._support.asked_per_hour,
+            supported=self._support.verified,
+            reasons=sorted(set(state.missing.values())),
         )
 
     def _seam(self, seam: Seam) -> SeamInfo:

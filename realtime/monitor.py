@@ -6,13 +6,16 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import structlog
 
 from realtime.config import MonitorConfig
+from realtime.decisions import Decisions
 from realtime.encoders.suite import EncoderSuite
 from realtime.errors import CapacityError, SignallingError
 from realtime.evidence.keeper import EvidenceKeeper
+from realtime.identity.references import References
 from realtime.ingest.sink import EndReason, MediaSink
 from realtime.ingest.source import MediaSource, OpenSource
 from realtime.ingest.webrtc import WebRtcReceiver
@@ -42,6 +45,8 @@ class Monitor:
         threads: Worker threads for analysis; more where engines run on another device than the CPU.
         thumbnails: Whether the newest picture of each participant is kept in memory.
         evidence: Writes the evidence of alerts; None to keep none.
+        references: Who participants should be; None to compare them with nobody.
+        decisions: How participants are decided on; None for thresholds without a calibration.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class Monitor:
         threads: int,
         thumbnails: bool,
         evidence: EvidenceKeeper | None = None,
+        references: References | None = None,
+        decisions: Decisions | None = None,
     ) -> None:
         self._encoders = encoders
         self._config = config
@@ -67,6 +74,8 @@ class Monitor:
         callers = threads if scheduler is None else scheduler.callers(threads, max_participants)
         self._executor = ThreadPoolExecutor(callers, thread_name_prefix="analysis")
         self._evidence = evidence
+        self._references = References({}) if references is None else references
+        self._decisions = Decisions(config=config.decision) if decisions is None else decisions
         self._context = SessionContext(
             hub=hub,
             metrics=metrics,
@@ -171,8 +180,15 @@ class Monitor:
     def _new_seat(self, call: str, participant: str) -> Seat:
         now_ns = self._clock_ns()
         offset_ns = now_ns - self._call_starts_ns.setdefault(call, now_ns)
-        narrator = Narrator(call, participant, self._encoder_info, offset_ns)
-        pipeline = ParticipantPipeline(self._encoders, self._config, keep_evidence=self._evidence is not None)
+        narrator = Narrator(call, participant, self._encoder_info, offset_ns, self._decisions.support(call))
+        pipeline = ParticipantPipeline(
+            self._encoders,
+            replace(self._config, decision=self._decisions.of(call)),
+            keep_evidence=self._evidence is not None,
+            keep_media=self._evidence is not None and self._evidence.keeps_media,
+            calibration=self._decisions.calibration,
+            reference=self._references.of(call, participant),
+        )
         session = ParticipantSession(self._context, pipeline, narrator)
         taken = {seat.number for seat in self._seats.values()}
         return Seat(

@@ -2,72 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from realtime.alerts.machine import AlertMachine
 from realtime.config import MonitorConfig
+from realtime.decision.calibration import Calibration
+from realtime.decision.sampling import BurstSampling
 from realtime.encoders.deadline import wanted_by
 from realtime.encoders.suite import EncoderSuite
 from realtime.errors import OverloadError
-from realtime.evidence.memory import Alignment, EvidenceMemory, EvidenceSnapshot, LipsAndVoice, TracePoint
+from realtime.evidence.media import KeptMedia, MediaMemory
 from realtime.faces.analyzer import FaceAnalyzer
 from realtime.faces.detector import FaceDetector
 from realtime.faces.mesh import FaceMesh
+from realtime.identity.reference import Reference
+from realtime.judge import EncodedWindow, Judge, WindowResult
 from realtime.load import MAX_AGE_NS
 from realtime.scoring.gating import LOW_FRAME_RATE
 from realtime.scoring.picture_rate import PictureRate
-from realtime.scoring.scorer import Scorer
-from realtime.scoring.verdict import live_verdict
 from realtime.timebase import SAMPLES_PER_TICK, sample_at, tick_at, tick_time_ns
 from realtime.types import (
-    Alert,
     AlertState,
     AudioFrame,
-    Embedding,
     FaceFrame,
     FaceReason,
     GapReason,
-    LagEmbeddings,
     MediaGap,
-    Score,
     Seam,
     SimilarityMatrix,
     UInt8,
-    Verdict,
     VideoFrame,
     Window,
 )
 from realtime.windows.cutter import WindowCutter
 
-#: Window pairs attached to an alert, and offered as a file's seams.
-SEAMS_PER_ALERT = 5
 OVERLOAD = str(FaceReason.OVERLOAD)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowResult:
-    """What one window led to.
-
-    Attributes:
-        window_index: The window.
-        score: Running scores after it.
-        verdict: Live verdict after it.
-        state: State of the alert machine after it.
-        alert: The transition it caused, if any.
-        arrival_ns: Monotonic arrival of the window's newest media; None for files.
-        evidence: What the transition rests on; None without one, or where no evidence is kept.
-    """
-
-    window_index: int
-    score: Score
-    verdict: Verdict
-    state: AlertState
-    alert: Alert | None
-    arrival_ns: int | None
-    evidence: EvidenceSnapshot | None = None
 
 
 class ParticipantPipeline:
@@ -81,15 +52,29 @@ class ParticipantPipeline:
         encoders: Shared encoders.
         config: Settings of every stage.
         keep_evidence: Whether embeddings are kept for the evidence of transitions.
+        keep_media: Whether small pictures of the face and the loudness are kept for it, too.
+        calibration: What genuine media looks like to these encoders, for the sequential test; None for none.
+        reference: Of the person that the participant should be; None to compare with nobody.
+        on_window: Called with every window once it is encoded, before it is judged.
 
     Attributes:
         last_face: The newest analysed tick.
         dropped_windows: Windows whose lips and voice were not encoded because of overload.
     """
 
-    def __init__(self, encoders: EncoderSuite, config: MonitorConfig, *, keep_evidence: bool = False) -> None:
+    def __init__(
+        self,
+        encoders: EncoderSuite,
+        config: MonitorConfig,
+        *,
+        keep_evidence: bool = False,
+        keep_media: bool = False,
+        calibration: Calibration | None = None,
+        reference: Reference | None = None,
+        on_window: Callable[[EncodedWindow], None] | None = None,
+    ) -> None:
         self._encoders = encoders
-        self._evidence = EvidenceMemory(config.scoring.memory_windows) if keep_evidence else None
+        self._media = MediaMemory(config.scoring.memory_windows) if keep_media else None
         self._analyzer = FaceAnalyzer(
             replace(config.faces, mouth_crops=encoders.mouth_size_px is not None),
             FaceDetector(encoders.engines.detector),
@@ -97,8 +82,9 @@ class ParticipantPipeline:
         )
         self._speech = encoders.speech_detector()
         self._cutter = WindowCutter(config.windows, encoders.identity.dimension, encoders.mouth_size_px)
-        self._scorer = Scorer(config.scoring, config.windows)
-        self._machine = AlertMachine(config.alerts)
+        self._on_window = on_window
+        self._judge = Judge(config, keep_evidence=keep_evidence, calibration=calibration, reference=reference)
+        self._sampling = BurstSampling(config.decision, config.faces.identity_interval_ticks)
         self._next_video_tick: int | None = None
         self._picture: UInt8 | None = None
         self._picture_rate = PictureRate()
@@ -111,7 +97,7 @@ class ParticipantPipeline:
     @property
     def state(self) -> AlertState:
         """State of the alert machine."""
-        return self._machine.state
+        return self._judge.state
 
     def push_video(self, frames: Iterable[VideoFrame]) -> list[WindowResult]:
         """Take pictures (or ticks without one) in order; a picture that is held is the same array again."""
@@ -127,6 +113,8 @@ class ParticipantPipeline:
         """Take blocks of audio in order."""
         for frame in frames:
             self._cutter.push_audio(frame)
+            if self._media is not None:
+                self._media.take_audio(frame)
             start = sample_at(frame.start_ns)
             self._audio_end_tick = (start + len(frame.samples)) // SAMPLES_PER_TICK + 1
             self._take_speech(self._speech.push(start, frame.samples))
@@ -162,19 +150,23 @@ class ParticipantPipeline:
 
         To be called for media from a network before the first of it; a file's tracks share a clock.
         """
-        self._scorer.set_sync_uncertainty(uncertainty_ns)
+        self._judge.set_sync_uncertainty(uncertainty_ns)
 
     def realign(self) -> None:
         """Say that sound and picture come over another connection from now on, on another alignment."""
-        self._scorer.realign()
+        self._judge.realign()
 
     def seams(self, count: int) -> tuple[Seam, ...]:
         """Return the window pairs in memory that disagree most, worst first."""
-        return self._scorer.seams(count)
+        return self._judge.seams(count)
 
     def matrices(self) -> tuple[SimilarityMatrix, SimilarityMatrix]:
         """Return the intra-modal and the cross-modal similarity matrix in memory."""
-        return self._scorer.matrices()
+        return self._judge.matrices()
+
+    def media(self, seams: Iterable[Seam]) -> KeptMedia | None:
+        """Return what is kept of the media of these moments; None where media is not kept."""
+        return None if self._media is None else self._media.snapshot(seams)
 
     def _measure_rate(self, frame: VideoFrame) -> None:
         is_new = frame.image is not None and frame.image is not self._picture
@@ -195,6 +187,8 @@ class ParticipantPipeline:
                     self._cutter.push_identity(face.tick, vector)
         for face in faces:
             self._cutter.push_face(face)
+            if self._media is not None and face.identity_crop is not None:
+                self._media.take_face(face.tick, face.track_id, face.identity_crop)
         if faces:
             self.last_face = faces[-1]
 
@@ -210,10 +204,10 @@ class ParticipantPipeline:
 
     def _score_window(self, window: Window) -> WindowResult:
         deadline_ns = None if window.arrival_ns is None else window.arrival_ns + MAX_AGE_NS
-        visual, audio = None, None
+        lips, voice = None, None
         try:
             with wanted_by(deadline_ns):
-                visual, audio = self._encoders.visual.encode(window), self._encoders.audio.encode(window)
+                lips, voice = self._encoders.visual.encode(window), self._encoders.audio.encode(window)
         except OverloadError:
             self.dropped_windows += 1
             window = _overloaded(window)
@@ -221,66 +215,23 @@ class ParticipantPipeline:
             window = _overloaded(window)
         degraded = (OVERLOAD,) if self._stride > 1 or OVERLOAD in window.reasons else ()
         unfit = (LOW_FRAME_RATE,) if self._picture_rate.is_low else ()
-        identity = self._encoders.identity.pool(window)
-        score = self._scorer.update(window, identity, visual, audio, degraded, unfit=unfit)
-        alert = self._machine.update(
-            score.time_ns,
-            self._scorer.fresh_margins(),
-            lambda: self._scorer.seams(SEAMS_PER_ALERT),
-            {
-                "score": score.score,
-                "intra": score.intra,
-                "cross": score.cross,
-                "recent_intra": score.recent_intra,
-                "recent_cross": score.recent_cross,
-                "lag_ms": score.lag_ms,
-            },
+        encoded = EncodedWindow(
+            window=window,
+            identity=self._encoders.identity.pool(window),
+            lips=lips,
+            voice=voice,
+            degraded=degraded,
+            unfit=unfit,
         )
-        return WindowResult(
-            window_index=window.index,
-            score=score,
-            verdict=live_verdict(score, self._machine.state),
-            state=self._machine.state,
-            alert=alert,
-            arrival_ns=window.arrival_ns,
-            evidence=self._keep(
-                window.index, identity=identity, visual=visual, audio=audio, score=score, alert=alert
-            ),
-        )
-
-    def _keep(
-        self,
-        window_index: int,
-        *,
-        identity: Embedding | None,
-        visual: Embedding | None,
-        audio: LagEmbeddings | None,
-        score: Score,
-        alert: Alert | None,
-    ) -> EvidenceSnapshot | None:
-        if self._evidence is None:
-            return None
-        lips_and_voice = None
-        if visual is not None and audio is not None and self._scorer.compared:
-            lips_and_voice = LipsAndVoice(lips=visual, voice=audio)
-        self._evidence.take(
-            TracePoint(
-                window_index=window_index,
-                score=score,
-                face_size_px=0.0 if self.last_face is None else self.last_face.face_size_px,
-            ),
-            identity,
-            lips_and_voice,
-        )
-        if alert is None:
-            return None
-        lag_ticks, from_window = self._scorer.alignment
-        return self._evidence.snapshot(
-            alert,
-            seams=alert.seams or self._scorer.seams(SEAMS_PER_ALERT),
-            similarities=self._scorer.matrices()[0],
-            alignment=Alignment(lag_ticks=lag_ticks, from_window=from_window),
-        )
+        if self._on_window is not None:
+            self._on_window(encoded)
+        result = self._judge.take(encoded)
+        if result.test is not None:
+            self._analyzer.set_identity_interval(self._sampling.interval_ticks(result.test))
+        if result.evidence is None or self._media is None:
+            return result
+        media = self._media.snapshot(result.evidence.seams)
+        return replace(result, evidence=replace(result.evidence, media=media))
 
 
 def _overloaded(window: Window) -> Window:

@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from realtime.config import MonitorConfig
+from realtime.decision.calibration import Calibration
 from realtime.encoders.suite import EncoderSuite
+from realtime.evidence.media import KeptMedia
 from realtime.evidence.memory import EvidenceSnapshot
+from realtime.identity.reference import Reference
 from realtime.ingest.file import read_media
 from realtime.ingest.sink import MediaItem
-from realtime.pipeline import SEAMS_PER_ALERT, ParticipantPipeline, WindowResult
-from realtime.scoring.verdict import clip_verdict
+from realtime.judge import SEAMS_PER_ALERT, EncodedWindow, WindowResult
+from realtime.pipeline import ParticipantPipeline
+from realtime.scoring.verdict import clip_verdict, mostly_measured
 from realtime.timebase import NS_PER_S
 from realtime.types import Alert, AudioFrame, MediaGap, Score, Seam, SimilarityMatrix, Verdict
 
@@ -46,6 +50,7 @@ class ScanResult:
         timeline: The running score after every window.
         intra_matrix: Identity self-similarity of the newest windows in memory.
         cross_matrix: Lips-voice similarity of the newest windows in memory.
+        media: Pictures at the seams, and loudness; None unless media is kept.
     """
 
     file: str
@@ -63,6 +68,7 @@ class ScanResult:
     timeline: tuple[Score, ...]
     intra_matrix: SimilarityMatrix
     cross_matrix: SimilarityMatrix
+    media: KeptMedia | None = None
 
 
 def scan_config(config: MonitorConfig) -> MonitorConfig:
@@ -76,6 +82,11 @@ def scan_file(
     config: MonitorConfig,
     on_progress: Callable[[float, float], None] | None = None,
     on_evidence: Callable[[EvidenceSnapshot], None] | None = None,
+    *,
+    keep_media: bool = False,
+    calibration: Calibration | None = None,
+    reference: Reference | None = None,
+    on_window: Callable[[EncodedWindow], None] | None = None,
 ) -> ScanResult:
     """Run the pipeline over one file.
 
@@ -85,11 +96,14 @@ def scan_file(
         config: Settings of the pure core; the memory is widened to ``SCAN_MEMORY_WINDOWS``.
         on_progress: Called with the seconds of media done and the duration (0 when unknown).
         on_evidence: Called with what a transition rests on; None to keep no embeddings for it.
+        keep_media: Whether small pictures of the face and the loudness are kept with it.
+        calibration: What genuine media looks like to these encoders, for the sequential test; None for none.
+        reference: Of the person that the file should show; None to compare with nobody.
+        on_window: Called with every window once it is encoded.
 
     Raises:
         MediaError: The file cannot be read, or has neither audio nor video.
     """
-    pipeline = ParticipantPipeline(encoders, scan_config(config), keep_evidence=on_evidence is not None)
     results: list[WindowResult] = []
 
     def take(new: list[WindowResult]) -> None:
@@ -101,6 +115,15 @@ def scan_file(
     costs_ms: list[float] = []
     with read_media(path) as media:
         duration_s = (media.info.duration_ns or 0) / NS_PER_S
+        pipeline = ParticipantPipeline(
+            encoders,
+            replace(scan_config(config), decision=config.decision.for_file(duration_s)),
+            keep_evidence=on_evidence is not None,
+            keep_media=keep_media,
+            calibration=calibration,
+            reference=reference,
+            on_window=on_window,
+        )
         for item in media:
             started_s = time.perf_counter()
             new = _push(pipeline, item)
@@ -115,8 +138,9 @@ def scan_file(
     alerts = tuple(result.alert for result in results if result.alert is not None)
     verdict, reasons = clip_verdict(timeline, alerts)
     lowest = _lowest_section(timeline)
-    scored = None if verdict is Verdict.INSUFFICIENT else lowest
+    scored = None if verdict is Verdict.INSUFFICIENT and not mostly_measured(timeline) else lowest
     intra_matrix, cross_matrix = pipeline.matrices()
+    seams = pipeline.seams(SEAMS_PER_ALERT)
     return ScanResult(
         file=str(path),
         duration_s=round(read_s, 3),
@@ -126,13 +150,14 @@ def scan_file(
         lag_ms=None if scored is None else scored.lag_ms,
         verdict=verdict,
         reasons=(*reasons, TRUNCATED) if truncated else reasons,
-        seams=pipeline.seams(SEAMS_PER_ALERT),
+        seams=seams,
         alerts=alerts,
         latency_ms=round(float(np.median(costs_ms)), 3) if costs_ms else None,
         engines=encoders.ids,
         timeline=timeline,
         intra_matrix=intra_matrix,
         cross_matrix=cross_matrix,
+        media=pipeline.media(seams),
     )
 
 

@@ -20,10 +20,11 @@ from realtime.evidence.record import Source
 from realtime.ingest.reception import Reception
 from realtime.ingest.sink import EndReason, PendingPicture, TrackState
 from realtime.intake import Batch, Intake
+from realtime.judge import WindowResult
 from realtime.load import LoadGovernor
 from realtime.messages import Narrator
 from realtime.observe.metrics import MonitorMetrics
-from realtime.pipeline import ParticipantPipeline, WindowResult
+from realtime.pipeline import ParticipantPipeline
 from realtime.server.hub import EventHub
 from realtime.server.wire import AlertDraft, ScoreUpdate, Tracks
 from realtime.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ
@@ -52,6 +53,7 @@ _NO_EVIDENCE = {
     "cross": None,
     "recent_intra": None,
     "recent_cross": None,
+    "reference": None,
     "margin": None,
 }
 
@@ -243,7 +245,7 @@ class ParticipantSession:
             self.latest = self._narrator.score(result, latency_ms, self._track_health())
             self._context.hub.publish_score(self.latest)
             if result.alert is not None:
-                draft = self._narrator.alert(result.alert, datetime.now(UTC))
+                draft = self._narrator.alert(result.alert, datetime.now(UTC), result.test)
                 seq = None
                 try:
                     seq = await self._context.hub.publish_alert(draft)

@@ -125,6 +125,8 @@ class FaceFrame:
         identity_crop: uint8 RGB, shape (112, 112, 3), aligned to the five-point template; only on ticks on
             which the detector ran and the face is good enough for identity.
         face_size_px: Mean of the face box's width and height in the source picture; 0 without a face.
+        sharpness: Variance of the Laplacian of the aligned grey face at the newest detection; 0 without one.
+        other_faces: Faces beside the followed one, at least half its size, at the newest detection.
         box: Face box as (x, y, width, height) in fractions of the picture; None without a face.
         arrival_ns: Carried over from the picture.
     """
@@ -136,6 +138,8 @@ class FaceFrame:
     mouth: UInt8 | None = None
     identity_crop: UInt8 | None = None
     face_size_px: float = 0.0
+    sharpness: float = 0.0
+    other_faces: int = 0
     box: tuple[float, float, float, float] | None = None
     arrival_ns: int | None = None
 
@@ -154,6 +158,9 @@ class Window:
         lips_present: bool, shape (F,).
         identity_embeddings: float32, shape (k, D_mu), unit-norm rows, one per identity crop in the span.
         track_ids: Face tracks seen in the span, in order of appearance.
+        face_px: Median face size over the ticks with a followed face; None without one.
+        sharpness: Median of the face's sharpness over the same ticks; None without one.
+        other_faces: Most faces seen beside the followed one, at least half its size.
         audio: float32, shape ((F + 2 B) * samples per tick,); missing samples are zero and masked.
         audio_present: bool, shape (F + 2 B,), per tick.
         speech: float32, shape (F + 2 B,), probability of speech per tick, 0 where audio is missing.
@@ -175,6 +182,9 @@ class Window:
     speech: Float32
     mouth: UInt8 | None = None
     mouth_present: Bool | None = None
+    face_px: float | None = None
+    sharpness: float | None = None
+    other_faces: int = 0
     reasons: tuple[str, ...] = ()
     arrival_ns: int | None = None
 
@@ -243,7 +253,10 @@ class Score:
         recent_intra: Similarity of the newest identity embedding to the participant's own past.
         recent_cross: Mean similarity of lips and voice at the tracked lag over the newest speech windows.
         lag_ms: Tracked lag; positive where the voice comes after the lips. None until it is known.
+        reference: Similarity of the newest window to a given reference, in [-1, 1]; None without a reference
+            or without a face.
         margin: Live decision value: 0 at the alert threshold, 1 for typical genuine media; None without one.
+            A reference has no part in it.
         intra_windows: Number of windows T behind ``intra``.
         cross_windows: Number of windows T behind ``cross``.
         face_coverage: Fraction of recent ticks with a usable face.
@@ -258,6 +271,7 @@ class Score:
     score: float | None = None
     recent_intra: float | None = None
     recent_cross: float | None = None
+    reference: float | None = None
     lag_ms: float | None = None
     margin: float | None = None
     intra_windows: int = 0
@@ -292,7 +306,8 @@ class Alert:
         previous: State before.
         state: State after.
         margin: Decision value at the transition; None when evidence ran out.
-        reasons: Channels that caused it ("identity_changed", "lips_do_not_fit_voice") or why it was lifted.
+        reasons: Channels that caused it ("identity_changed", "lips_do_not_fit_voice", "not_the_reference") or
+            why it was lifted.
         seams: The window pairs that disagree most, worst first.
         values: The scores at the transition, by name.
     """

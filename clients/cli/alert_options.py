@@ -14,10 +14,11 @@ import click
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from clients.cli.schema_option import RENDERS, schema_option
 from realtime.delivery.companion import Delivery, deliver_alerts
 from realtime.delivery.keys import read_key
 from realtime.delivery.line_writer import write_line
-from realtime.delivery.outlet import Destination, LineOutlet
+from realtime.delivery.outlet import Destination, LineOutlet, Render, as_on_the_wire
 from realtime.delivery.webhook import webhook_destination, webhook_url
 from realtime.errors import ConfigurationError
 
@@ -37,12 +38,14 @@ class AlertRoutes:
         room: Into the call that they are about.
         webhooks: To these addresses.
         keys: Sign what goes there.
+        render: The shape of what goes to all of them.
     """
 
     stdout: bool
     room: bool
     webhooks: tuple[httpx.URL, ...]
     keys: tuple[Ed25519PrivateKey, ...]
+    render: Render = as_on_the_wire
 
     def companions(self, store: Path, rooms: Mapping[str, Post] | None = None) -> list[Delivery]:
         """Return the work that delivers alerts beside the monitor, for ``realtime.compose.run_server``.
@@ -53,11 +56,13 @@ class AlertRoutes:
             store: The alert store.
             rooms: For each call what posts into it.
         """
-        destinations = [webhook_destination(url, self.keys, store_path=store) for url in self.webhooks]
+        destinations = [
+            webhook_destination(url, self.keys, store_path=store, render=self.render) for url in self.webhooks
+        ]
         if self.stdout:
-            destinations.append(_stdout())
+            destinations.append(_stdout(self.render))
         if self.room:
-            destinations += [_room(call, post) for call, post in (rooms or {}).items()]
+            destinations += [_room(call, post, self.render) for call, post in (rooms or {}).items()]
         return [deliver_alerts(destinations)] if destinations else []
 
     def say(self, line: str) -> None:
@@ -66,7 +71,7 @@ class AlertRoutes:
 
 
 def alert_options(*, room: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return what adds ``--alerts`` and ``--webhook-key`` to a command, which gets them as ``alerts``.
+    """Return what adds ``--alerts`` and its like to a command, which gets them together as ``alerts``.
 
     Args:
         room: Whether the command is in calls into which alerts can be posted.
@@ -74,8 +79,11 @@ def alert_options(*, room: bool) -> Callable[[Callable[..., Any]], Callable[...,
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
-        def gathered(*, alerts: Sequence[str], webhook_key: Sequence[Path], **options: Any) -> Any:
-            return command(alerts=alert_routes(alerts, webhook_key, room=room), **options)
+        def gathered(
+            *, alerts: Sequence[str], webhook_key: Sequence[Path], schema: str, **options: Any
+        ) -> Any:
+            routes = alert_routes(alerts, webhook_key, room=room, render=RENDERS[schema])
+            return command(alerts=routes, **options)
 
         to_webhooks = click.option(
             "--webhook-key",
@@ -89,18 +97,21 @@ def alert_options(*, room: bool) -> Callable[[Callable[..., Any]], Callable[...,
             metavar=_form(room=room),
             help="Where alerts go besides the WebSocket; may be given several times.",
         )
-        return to_all(to_webhooks(gathered))
+        return to_all(to_webhooks(schema_option("what goes to --alerts")(gathered)))
 
     return add
 
 
-def alert_routes(wanted: Sequence[str], key_files: Sequence[Path], *, room: bool) -> AlertRoutes:
+def alert_routes(
+    wanted: Sequence[str], key_files: Sequence[Path], *, room: bool, render: Render = as_on_the_wire
+) -> AlertRoutes:
     """Read what was asked for.
 
     Args:
         wanted: ``stdout``, ``room`` or addresses of webhooks.
         key_files: Private keys.
         room: Whether there are calls into which alerts can be posted.
+        render: The shape of alerts.
 
     Raises:
         ConfigurationError: A destination is not known, not allowed or not possible here, or a key is missing.
@@ -123,18 +134,21 @@ def alert_routes(wanted: Sequence[str], key_files: Sequence[Path], *, room: bool
         room=ROOM in places,
         webhooks=tuple(webhook_url(address) for address in addresses),
         keys=tuple(read_key(path) for path in key_files),
+        render=render,
     )
 
 
-def _stdout() -> Destination:
+def _stdout(render: Render) -> Destination:
     async def write(line: str) -> bool:
         return await write_line(sys.stdout.fileno(), line)
 
-    return Destination(kind="stdout", open_outlet=lambda: nullcontext(LineOutlet(write, patient=True)))
+    outlet = LineOutlet(write, patient=True, render=render)
+    return Destination(kind="stdout", open_outlet=lambda: nullcontext(outlet))
 
 
-def _room(call: str, post: Post) -> Destination:
-    return Destination(kind="room", open_outlet=lambda: nullcontext(LineOutlet(post)), call=call)
+def _room(call: str, post: Post, render: Render) -> Destination:
+    outlet = LineOutlet(post, render=render)
+    return Destination(kind="room", open_outlet=lambda: nullcontext(outlet), call=call)
 
 
 def _form(*, room: bool) -> str:

@@ -20,11 +20,13 @@ from clients.cli.endpoints import endpoints
 from clients.cli.engine_options import engine_options, engines_folder
 from clients.cli.evidence_options import evidence_options
 from clients.cli.examples import examples
+from clients.cli.reference_options import reference_options, tell_unused
 from clients.cli.running import run_until_interrupted
 from clients.printable import printable
 from engines.store.store import ModelStore
 from realtime.compose import run_server
 from realtime.evidence.keeping import ALERTS_ONLY, Keeping
+from realtime.identity.references import References
 
 HOST = "127.0.0.1"
 CALL = "demo"
@@ -48,6 +50,7 @@ async def run_demo(
     threads: int,
     engines_dir: Path | None = None,
     keeping: Keeping = ALERTS_ONLY,
+    references: References | None = None,
 ) -> list[Fault]:
     """Run the monitor and stream the call into it, until either ends or the time is up.
 
@@ -60,6 +63,7 @@ async def run_demo(
         threads: Processor threads that the models may use.
         engines_dir: A set of engines; None for the models as they are.
         keeping: What is kept on disk, and for how long.
+        references: Who the two participants should be.
 
     Returns:
         What could not be streamed.
@@ -79,6 +83,7 @@ async def run_demo(
             threads=threads,
             ready=url.set_result,
             keeping=keeping,
+            references=references,
             own_signals=False,
         )
     )
@@ -137,6 +142,7 @@ async def _demo(faults: list[Fault], running: Awaitable[list[Fault]]) -> None:
     "--loop/--no-loop", default=True, show_default=True, help="Start the clips again when they end, or end."
 )
 @click.option("--exit-after", type=click.FloatRange(min=1), metavar="SECONDS", help="End after this long.")
+@reference_options
 @evidence_options
 @engine_options
 def demo(
@@ -151,6 +157,7 @@ def demo(
     engines: Path | None,
     backend: str | None,
     keeping: Keeping,
+    references: References,
 ) -> None:
     """Run the monitor with its page and stream a call into it: one genuine participant, one exchanged.
 
@@ -174,8 +181,10 @@ def demo(
             threads=min(4, os.cpu_count() or 1),
             engines_dir=engines_dir,
             keeping=keeping,
+            references=references,
         )
         run_until_interrupted(_demo(faults, running))
+    tell_unused(references)
     report_faults(faults)
     if faults:
         sys.exit(exit_code_for(faults))

@@ -1,4 +1,4 @@
-"""``--keep-evidence`` and ``--keep-for`` of the commands that watch or judge: what is kept, and how long."""
+"""``--keep-evidence``, ``--keep-media`` and ``--keep-for``: what a command keeps on disk, and how long."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from realtime.evidence.keeping import DEFAULT_KEEP_DAYS, Keeping
 
 
 def evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add both options to a command, which gets them together as ``keeping``."""
+    """Add the options to a command, which gets them together as ``keeping``."""
 
     @wraps(command)
-    def gathered(*, keep_evidence: Path | None, keep_for: float, **options: Any) -> Any:
-        return command(keeping=Keeping(evidence=keep_evidence, days=keep_for), **options)
+    def gathered(*, keep_evidence: Path | None, keep_media: bool, keep_for: float, **options: Any) -> Any:
+        keeping = Keeping(evidence=keep_evidence, days=keep_for, media=keep_media)
+        return command(keeping=keeping, **options)
 
     add_folder = click.option(
         "--keep-evidence",
@@ -34,4 +35,10 @@ def evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="Age at which stored alerts and evidence are deleted.",
     )
-    return add_folder(add_age(gathered))
+    add_media = click.option(
+        "--keep-media",
+        is_flag=True,
+        help="Keep with the evidence also small pictures of the face at the moments that disagree, and how "
+        "loud it was; never the sound itself.  [default: none]",
+    )
+    return add_folder(add_media(add_age(gathered)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -96,6 +97,7 @@ def _targets(url: str | None, config: Path | None, **one: str | None) -> list[Jo
         "seamwatch join whep+https://media.example/whep/alice --token s3cret",
         "SEAMWATCH_JOIN_TOKEN=... seamwatch join livekit+wss://call.example",
         "seamwatch join peerjs://call.example:9000/?id=seamwatch",
+        "seamwatch join janus://call.example:8188/room/1234 --reference alice=alice.jpg",
         "seamwatch join --config calls.toml --alerts stdout --alerts room",
     )
 )
@@ -123,7 +125,7 @@ def _targets(url: str | None, config: Path | None, **one: str | None) -> list[Jo
 @click.option(
     "--server-token",
     envvar="SEAMWATCH_TOKEN",
-    help="What clients of the page and the alerts must present.  [env: SEAMWATCH_TOKEN]",
+    help="What operators must present to the page and the alerts.  [env: SEAMWATCH_TOKEN]",
 )
 @alert_options(room=True)
 @server_options
@@ -154,7 +156,12 @@ def join(
         for target in targets
     ]
     rooms = {call.target.call: call.post for call in calls}
-    server.run(
+    rates = {
+        target.call: target.false_alarms_per_hour
+        for target in targets
+        if target.false_alarms_per_hour is not None
+    }
+    replace(server, deciding=replace(server.deciding, rates_per_hour=rates)).run(
         server_token or None,
         lambda page: alerts.say(f"Seamwatch is running on {page} (Ctrl-C leaves the call)"),
         companions=[attending(calls)],

@@ -25,7 +25,13 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "serve": ("clients.cli.serve", "serve", "Run the monitor that live calls are sent to."),
     "stream": ("clients.cli.stream", "stream", "Send files to a monitor as a live call."),
     "watch": ("clients.cli.watch", "watch", "Print a monitor's alerts as they come."),
+    "report": ("clients.cli.report", "report", "Write a page on a call from what was kept of it."),
     "evidence": ("clients.cli.evidence", "evidence", "Verify, list and pack the evidence of alerts."),
+    "calibrate": (
+        "clients.cli.calibrate",
+        "calibrate",
+        "Learn from genuine recordings when to raise an alarm.",
+    ),
     "webhook": ("clients.cli.webhook", "webhook", "Send alerts to other programs, signed, and receive them."),
     "demo": ("clients.cli.demo", "demo", "Run the monitor and stream a demo call into it."),
     "models": ("clients.cli.models", "models", "List, fetch and verify the models."),

@@ -37,6 +37,7 @@ class ScanEvidence:
     Attributes:
         failed: Whether any could not be written.
         lost: Bundles since the last one that could not be written.
+        written: For each file the names of its bundles.
     """
 
     def __init__(self, folder: EvidenceFolder, encoders: EncoderSuite, config: MonitorConfig) -> None:
@@ -45,12 +46,15 @@ class ScanEvidence:
         self._provenance = provenance_of(encoders, scan_config(config))
         self.failed = False
         self.lost = 0
+        self.written: list[set[str]] = []
 
     def for_file(self, path: Path) -> Callable[[EvidenceSnapshot], None]:
         """Return what takes the evidence of one file."""
         name = printable(path.name)
         narrator = Narrator(CALL, name, self._encoders, 0)
         known: list[Source] = []
+        written: set[str] = set()
+        self.written.append(written)
 
         def keep(snapshot: EvidenceSnapshot) -> None:
             try:
@@ -58,13 +62,14 @@ class ScanEvidence:
                     known.append(Source(kind="file", file=name, sha256=_file_sha256(path)))
                 message = narrator.alert(snapshot.alert, datetime.now(UTC)).model_dump(mode="json")
                 item = EvidenceItem(snapshot=snapshot, alert=message, source=known[0])
-                self._folder.add(
+                place = self._folder.add(
                     bundle_files(item, self._provenance),
                     call=CALL,
                     state=snapshot.alert.state.value,
                     lost_before=self.lost,
                 )
                 self.lost = 0
+                written.add(f"{place.parent.name}/{place.name}")
             except EvidenceError as error:
                 self.failed = True
                 self.lost += 1

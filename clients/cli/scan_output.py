@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from clients.graph_schema import scan_detection
 from clients.printable import printable
 from clients.reasons import in_words
 from clients.wording import VERDICT_STYLES, is_baseline, number, seam_sentence
@@ -96,6 +99,18 @@ def json_line(result: ScanResult, error: SeamwatchError | None = None) -> str:
     if error is not None:
         values["error"] = {"message": error.message, "fix": error.fix}
     return json.dumps(values, allow_nan=False)
+
+
+def graph_line(result: ScanResult, path: Path) -> str:
+    """Return the JSON object of one file in the shape of Microsoft Graph, without a line end.
+
+    Args:
+        result: What the file said.
+        path: The file.
+    """
+    size_bytes = path.stat().st_size if path.is_file() else 0
+    scanned_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return json.dumps(scan_detection(result, scanned_at=scanned_at, size_bytes=size_bytes), allow_nan=False)
 
 
 def _table(results: Sequence[ScanResult]) -> Table:

@@ -14,14 +14,16 @@ from clients.cli.server_options import ServerSettings, server_options
         "seamwatch serve",
         "seamwatch serve --port 9000 --store alerts.sqlite3",
         "seamwatch serve --backend auto",
+        "seamwatch serve --reference alice=alice.jpg",
         "seamwatch serve --alerts https://alerts.example/seamwatch --webhook-key key.pem",
         "SEAMWATCH_TOKEN=s3cret seamwatch serve --host 0.0.0.0",
+        "SEAMWATCH_TOKEN=s3cret SEAMWATCH_VIEWER_TOKEN=l00k seamwatch serve --host 0.0.0.0",
     )
 )
 @click.option(
     "--token",
     envvar="SEAMWATCH_TOKEN",
-    help="What clients must present; required when other machines can connect.  [env: SEAMWATCH_TOKEN]",
+    help="What operators must present; required when other machines can connect.  [env: SEAMWATCH_TOKEN]",
 )
 @alert_options(room=False)
 @server_options

@@ -13,13 +13,18 @@ import click
 import platformdirs
 
 from clients import web
+from clients.cli.decision_options import decision_options
 from clients.cli.engine_options import engine_options, engines_folder
 from clients.cli.evidence_options import evidence_options
+from clients.cli.reference_options import reference_options, tell_unused
 from clients.cli.running import run_until_interrupted
+from realtime.alerts.feedback_file import FeedbackFile
 from realtime.compose import Companion, run_server
+from realtime.decisions import DecisionChoice
 from realtime.errors import ConfigurationError
 from realtime.evidence.keeping import Keeping
-from realtime.server.auth import require_token
+from realtime.identity.references import References
+from realtime.server.auth import require_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,11 @@ class ServerSettings:
         thumbnails: Whether the page may ask for small pictures.
         max_participants: Participants let in at a time.
         threads: Processor threads that the models may use.
+        viewer_token: What viewers must present; None lets no viewers in.
+        feedback: Where false alarms go for calibration; None for nowhere but the alert store.
         keeping: What is kept on disk, and for how long.
+        references: Who participants should be.
+        deciding: Calibration and rate of false alarms.
     """
 
     host: str
@@ -48,7 +57,11 @@ class ServerSettings:
     thumbnails: bool
     max_participants: int
     threads: int
+    viewer_token: str | None
+    feedback: Path | None
     keeping: Keeping
+    references: References
+    deciding: DecisionChoice
 
     def run(
         self,
@@ -61,7 +74,7 @@ class ServerSettings:
         """Run the monitor until it is interrupted or a companion ends.
 
         Args:
-            token: What clients must present; None on loopback only.
+            token: What operators must present; None on loopback only.
             ready: Called with the URL once the port is open.
             companions: Work that goes on beside the server, and ends before it.
             followers: Work that goes on until everything has ended.
@@ -69,13 +82,15 @@ class ServerSettings:
         Raises:
             SeamwatchError: It cannot be run.
         """
-        require_token(self.host, token)
+        viewer_token = self.viewer_token or None
+        require_tokens(self.host, token, viewer_token)
         engines_dir = engines_folder(self.engines, self.backend, models_dir=self.models_dir)
         run_until_interrupted(
             run_server(
                 host=self.host,
                 port=self.port,
                 token=token,
+                viewer_token=viewer_token,
                 store_path=_prepared(self.store),
                 models_dir=self.models_dir,
                 engines_dir=engines_dir,
@@ -87,8 +102,12 @@ class ServerSettings:
                 companions=companions,
                 followers=followers,
                 keeping=self.keeping,
+                feedback=None if self.feedback is None else FeedbackFile(self.feedback),
+                references=self.references,
+                deciding=self.deciding,
             )
         )
+        tell_unused(self.references)
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,7 +118,9 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         fields = {name: options.pop(name) for name in ServerSettings.__dataclass_fields__}
         return command(server=ServerSettings(**fields), **options)
 
-    with_options: Callable[..., Any] = engine_options(evidence_options(gathered))
+    with_options: Callable[..., Any] = engine_options(
+        evidence_options(reference_options(decision_options(gathered)))
+    )
     for add_option in reversed(_OPTIONS):
         with_options = add_option(with_options)
     return with_options
@@ -156,5 +177,18 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         default=lambda: min(4, os.cpu_count() or 1),
         show_default="processors, at most 4",
         help="Processor threads that the models may use.",
+    ),
+    click.option(
+        "--viewer-token",
+        envvar="SEAMWATCH_VIEWER_TOKEN",
+        help="A second token, for viewers: they see verdicts and alerts, but no pictures, and can neither "
+        "publish nor answer alerts.  [env: SEAMWATCH_VIEWER_TOKEN]",
+    ),
+    click.option(
+        "--feedback",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Append the scores of what an operator marks as a false alarm to this file, one JSON object a "
+        "line, without names.  [default: only the alert store remembers it]",
     ),
 )

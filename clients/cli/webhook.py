@@ -16,10 +16,12 @@ from clients.cli.errors import show_error
 from clients.cli.examples import examples
 from clients.cli.live_board import alert_line
 from clients.cli.running import run_until_interrupted
+from clients.cli.schema_option import RENDERS, schema_option
 from clients.webhook_receiver import WebhookReceiver, serve_receiver
 from engines.errors import SeamwatchError
 from realtime.delivery.dead_letters import DeadLetterFile
 from realtime.delivery.keys import public_key, public_text, read_key, write_new_key
+from realtime.delivery.outlet import Render
 from realtime.delivery.resend import ResendReport
 from realtime.delivery.resend import resend as resend_letters
 from realtime.delivery.signature import ID_HEADER, REPLAY_WINDOW_S, TIMESTAMP_HEADER, verified
@@ -152,13 +154,14 @@ def verify(*, request: Path, public_keys: Sequence[str], any_age: bool) -> None:
     type=_FILE,
     help="Private key that signs webhooks; several while a key is exchanged.",
 )
-def resend(*, file: Path, address: str, webhook_key: Sequence[Path]) -> None:
+@schema_option("the bodies")
+def resend(*, file: Path, address: str, webhook_key: Sequence[Path], schema: str) -> None:
     """Send a dead-letter file again; what is taken leaves the file.
 
     Ids stay the same, so a receiver tells what it knows already. A monitor that runs may go on meanwhile.
     """
     keys = [read_key(path) for path in webhook_key]
-    report = asyncio.run(_resend(file, address, keys))
+    report = asyncio.run(_resend(file, address, keys, RENDERS[schema]))
     click.echo(f"delivered {report.delivered}, refused {report.refused}, not tried {report.untried}")
     if report.unreadable:
         click.echo(f"{report.unreadable} lines cannot be read and stay in the file", err=True)
@@ -173,9 +176,11 @@ def resend(*, file: Path, address: str, webhook_key: Sequence[Path]) -> None:
         )
 
 
-async def _resend(file: Path, address: str, keys: Sequence[Ed25519PrivateKey]) -> ResendReport:
+async def _resend(
+    file: Path, address: str, keys: Sequence[Ed25519PrivateKey], render: Render
+) -> ResendReport:
     with DeadLetterFile(file).taken() as letters:
-        async with open_webhook(webhook_url(address), keys) as outlet:
+        async with open_webhook(webhook_url(address), keys, render=render) as outlet:
             return await resend_letters(letters, outlet)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clients.joining.target import MONITOR_NAME, JoinTarget, join_target
+from realtime.config import MAX_FALSE_ALARMS_PER_HOUR
 from realtime.errors import ConfigurationError
 
 MAX_CALLS = 64
@@ -21,6 +23,9 @@ class _Call(BaseModel):
     pin: str | None = None
     token: str | None = None
     display_name: str = MONITOR_NAME
+    false_alarms_per_hour: float | None = Field(
+        default=None, gt=0, le=MAX_FALSE_ALARMS_PER_HOUR, strict=False
+    )
 
 
 class _File(BaseModel):
@@ -44,7 +49,12 @@ def read_calls(path: Path) -> list[JoinTarget]:
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{path}: {where}: {first['msg']}.", fix=_EXAMPLE) from error
     return [
-        join_target(call.url, call=call.name, display_name=call.display_name, pin=call.pin, token=call.token)
+        replace(
+            join_target(
+                call.url, call=call.name, display_name=call.display_name, pin=call.pin, token=call.token
+            ),
+            false_alarms_per_hour=call.false_alarms_per_hour,
+        )
         for call in content.call
     ]
 

@@ -35,6 +35,7 @@ class JoinTarget:
         display_name: The name under which the monitor is seen in the call.
         pin: The room's PIN; None where it has none.
         token: Access token; None where none is needed.
+        false_alarms_per_hour: Of this call, per participant; None for the monitor's rate.
     """
 
     url: SplitResult
@@ -42,6 +43,7 @@ class JoinTarget:
     display_name: str = MONITOR_NAME
     pin: str | None = None
     token: str | None = None
+    false_alarms_per_hour: float | None = None
 
 
 def join_target(

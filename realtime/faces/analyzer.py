@@ -25,6 +25,8 @@ Float64 = npt.NDArray[np.float64]
 
 #: Relative change of width to height from which a picture is a new scene, not the same one resized.
 MAX_ASPECT_CHANGE: Final = 0.02
+#: Another face of at least this share of the followed one's size may be who speaks.
+MIN_OTHER_FACE: Final = 0.5
 
 
 class Detector(Protocol):
@@ -81,6 +83,7 @@ class _View:
     image: UInt8
     box: Float64
     points: Float64
+    sharpness: float
     reason: FaceReason | None
 
     @property
@@ -112,11 +115,13 @@ class FaceAnalyzer:
         self._mesh = mesh
         self._tracker = FaceTracker(config)
         self._stride = 1
+        self._identity_interval_ticks = config.identity_interval_ticks
         self._held: list[_Tick] = []
         self._last_tick: int | None = None
         self._last_frame: FaceFrame | None = None
         self._face: _Face | None = None
         self._aspect: float | None = None
+        self._other_faces = 0
 
     def push(self, frame: VideoFrame) -> list[FaceFrame]:
         """Take the picture of the next tick.
@@ -169,6 +174,12 @@ class FaceAnalyzer:
             raise ValueError(f"A stride of {stride} ticks is not positive.")
         self._stride = stride
 
+    def set_identity_interval(self, ticks: int) -> None:
+        """Give a face for identity on every n-th tick from now on, of those on which the detector runs."""
+        if ticks < 1 or ticks % self._config.detection_interval_ticks:
+            raise ValueError(f"An identity interval of {ticks} ticks is no multiple of the detector's.")
+        self._identity_interval_ticks = ticks
+
     def _due(self, tick: int) -> int:
         interval = self._config.detection_interval_ticks
         return -(-tick // interval) * interval
@@ -200,6 +211,7 @@ class FaceAnalyzer:
         if before is not None and before.track_id in seen:
             self._observe(before, newest.tick, image, seen[before.track_id])
         self._face = now = self._current(before, newest.tick, image, seen)
+        self._other_faces = 0 if now is None else _others(now.track_id, seen)
         earlier = now if first_sight else before
         views: dict[int, _View] = {}
         if earlier is not None:
@@ -235,7 +247,8 @@ class FaceAnalyzer:
         for (tick, image), place in zip(shown, face.path.at([tick for tick, _ in shown]), strict=True):
             in_px = place * image.shape[0]
             box, points = in_px[:2].reshape(4), in_px[2:]
-            views[tick] = _View(face.track_id, image, box, points, self._reason(box, points, face.sharpness))
+            reason = self._reason(box, points, face.sharpness)
+            views[tick] = _View(face.track_id, image, box, points, face.sharpness, reason)
         return views
 
     def _reason(self, box: Float64, points: Float64, face_sharpness: float) -> FaceReason | None:
@@ -272,11 +285,7 @@ class FaceAnalyzer:
                 reason = FaceReason.OVERLOAD if tick.left_out else FaceReason.NO_PICTURE
             return FaceFrame(tick=tick.tick, reason=reason, arrival_ns=tick.arrival_ns)
         crop = None
-        if (
-            mouth is not None
-            and tick.tick % self._config.identity_interval_ticks == 0
-            and self._face is not None
-        ):
+        if mouth is not None and tick.tick % self._identity_interval_ticks == 0 and self._face is not None:
             crop = self._face.aligned
         return FaceFrame(
             tick=tick.tick,
@@ -286,6 +295,8 @@ class FaceAnalyzer:
             mouth=None if mouth is None or mouth.crop is None else read_only(mouth.crop),
             identity_crop=None if crop is None else read_only(crop),
             face_size_px=view.size_px,
+            sharpness=view.sharpness,
+            other_faces=self._other_faces,
             box=view.box_fractions,
             arrival_ns=tick.arrival_ns,
         )
@@ -293,3 +304,8 @@ class FaceAnalyzer:
 
 def _left_out(tick: _Tick) -> _Tick:
     return replace(tick, image=None, left_out=tick.left_out or tick.image is not None)
+
+
+def _others(followed: int, seen: Mapping[int, Detection]) -> int:
+    least = MIN_OTHER_FACE * face_size(seen[followed].box)
+    return sum(track != followed and bool(face_size(found.box) >= least) for track, found in seen.items())

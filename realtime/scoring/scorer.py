@@ -173,6 +173,16 @@ class Scorer:
         return self._cross_index is not None and self._cross_index == self._newest_index
 
     @property
+    def agreement(self) -> float | None:
+        """Similarity of the newest window's lips and voice at the lag in use; None if it does not count."""
+        if self._cross is None or not self.compared or self._lag.searching:
+            return None
+        newest = self._cross.newest(
+            self._lag.nearest_tick, 1, max(self._aligned_from_index, self._newest_index)
+        )
+        return float(newest[0]) if len(newest) else None
+
+    @property
     def alignment(self) -> tuple[int, int]:
         """The lag in ticks at which lips and voice are compared, and the first window that counts at it."""
         return self._lag.nearest_tick, self._aligned_from_index

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from realtime.scoring.scorer import WARMING_UP
 from realtime.types import Alert, AlertState, Score, ScoreStatus, Verdict
@@ -66,3 +66,16 @@ def clip_verdict(
         return Verdict.GENUINE, ()
     specific = tuple(reason for reason, _ in missing.most_common() if reason != WARMING_UP)
     return Verdict.INSUFFICIENT, specific or (WARMING_UP,)
+
+
+def mostly_measured(scores: Sequence[Score], min_ratio: float = MIN_OK_RATIO) -> bool:
+    """Return whether a file's scores mean something, even where they are no ground for a verdict.
+
+    So it is with media of a quality that no calibration covers: it is measured, but not judged.
+
+    Args:
+        scores: The running score after every window.
+        min_ratio: Fraction of windows that must have been measured on both channels, in [0, 1].
+    """
+    measured = sum(score.status in (ScoreStatus.OK, ScoreStatus.DEGRADED) for score in scores)
+    return measured > 0 and measured >= min_ratio * len(scores)

@@ -145,7 +145,8 @@ class WindowCutter:
         embeddings = (
             np.stack(identities) if identities else np.zeros((0, self._identity_dimension), np.float32)
         )
-        tracks = dict.fromkeys(face.track_id for face in faces if face.track_id is not None)
+        followed = [face for face in faces if face.track_id is not None]
+        tracks = dict.fromkeys(face.track_id for face in followed if face.track_id is not None)
         return Window(
             index=index,
             span=TimeSpan(start_ns=tick_time_ns(start), end_ns=tick_time_ns(stop)),
@@ -158,6 +159,9 @@ class WindowCutter:
             speech=read_only(speech),
             mouth=None if mouth is None else read_only(mouth),
             mouth_present=None if mouth_present is None else read_only(mouth_present),
+            face_px=_median([face.face_size_px for face in followed]),
+            sharpness=_median([face.sharpness for face in followed]),
+            other_faces=max((face.other_faces for face in followed), default=0),
             reasons=self._reasons(faces, start, stop),
             arrival_ns=self._arrival(faces, stop + band),
         )
@@ -182,3 +186,7 @@ class WindowCutter:
         needed = audio_stop_tick * SAMPLES_PER_TICK
         arrivals.extend(arrival for end, arrival in self._audio_arrivals if end <= needed + SAMPLES_PER_TICK)
         return max(arrivals, default=None)
+
+
+def _median(values: list[float]) -> float | None:
+    return float(np.median(values)) if values else None

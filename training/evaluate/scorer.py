@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engines.checkpoint import DEFAULT_CHECKPOINT
+from realtime.calibration_file import calibration_for
 from realtime.config import MonitorConfig
 from realtime.encoders.speech import SpeechDetector
 from realtime.encoders.suite import EncoderSuite, load_encoders
@@ -60,6 +61,7 @@ class FileScorer:
     def __init__(self, encoders: EncoderSuite, settings: ScorerSettings) -> None:
         self._encoders = encoders
         self._settings = settings
+        self._calibration = calibration_for(encoders.ids, settings.config)
         self._cache = MeasurementCache(settings.cache_folder / "measurements")
 
     def measure(self, path: Path) -> Measurement:
@@ -106,7 +108,7 @@ class FileScorer:
 
     def _scan(self, path: Path) -> Measurement:
         recorder = LagRecorder(self._encoders, self._settings.config)
-        result = scan_file(path, recorder.encoders, self._settings.config)
+        result = scan_file(path, recorder.encoders, self._settings.config, calibration=self._calibration)
         return measurement_of(result, recorder)
 
 

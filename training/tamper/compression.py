@@ -31,6 +31,7 @@ class Profile:
         audio_bit_rate: Bits per second.
         frame_rate: Pictures per second.
         freezes: Whether pictures get stuck now and then, as after packet loss.
+        scale: Size of the encoded pictures against the recording's.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Profile:
     audio_bit_rate: int = 48_000
     frame_rate: int = FRAME_RATE_HZ
     freezes: bool = False
+    scale: float = 1.0
 
     def schedule(self, ticks: int, seed: int) -> list[int]:
         """Return the tick that each encoded picture shows; the n-th is due at n / frame_rate seconds.
@@ -103,6 +105,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             audio_bit_rate=16_000,
         ),
         Profile(name="freeze", video_options=_constant_quality(23), freezes=True),
+        Profile(name="half_size", video_options=_constant_quality(23), scale=0.5),
         Profile(name="fps15", video_options=_constant_quality(23), frame_rate=15),
     )
 }

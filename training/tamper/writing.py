@@ -118,6 +118,7 @@ class _VideoEncoder:
     def __init__(self, container: av.container.OutputContainer, output: Output, ticks: int) -> None:
         profile = output.profile
         self.container = container
+        self._scale = profile.scale
         self._schedule = profile.schedule(ticks, output.seed)
         self._time_base = Fraction(1, profile.frame_rate)
         self._next = 0
@@ -135,9 +136,12 @@ class _VideoEncoder:
     def push(self, tick: int, image: UInt8) -> None:
         """Take the picture of the next tick."""
         if tick == 0:
-            self._stream.height, self._stream.width = image.shape[:2]
+            self._stream.height, self._stream.width = (_even(self._scale * side) for side in image.shape[:2])
         if self._next >= len(self._schedule) or self._schedule[self._next] != tick:
             return
+        if self._scale != 1.0:
+            size = self._stream.width, self._stream.height
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.time_base = self._time_base
@@ -184,3 +188,7 @@ class _AudioEncoder:
         for part in resampler.resample(None):
             self._container.mux(stream.encode(part))
         self._container.mux(stream.encode(None))
+
+
+def _even(side: float) -> int:
+    return 2 * round(side / 2)

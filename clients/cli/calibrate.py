@@ -1,0 +1,144 @@
+"""``seamwatch calibrate``: what genuine media looks like, from the operator's own recordings."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from clients.cli.engine_options import engine_options, engines_folder
+from clients.cli.errors import show_error
+from clients.cli.examples import examples
+from clients.printable import printable
+from clients.recordings import genuine_recordings
+from realtime.calibrating import Person, distinct_material, observe_file
+from realtime.calibration_file import configuration_sha256, models_of, write_calibration
+from realtime.config import MonitorConfig
+from realtime.decision.blocks import BlockRule
+from realtime.decision.calibration import Calibration
+from realtime.decision.fitting import fit
+from realtime.encoders.suite import load_encoders
+from realtime.errors import MediaError
+from realtime.judge import Judge
+
+
+@click.command(
+    epilog=examples(
+        "seamwatch calibrate recordings/ --out calibration.json     # recordings/PERSON/*.mp4",
+        "seamwatch serve --calibration calibration.json",
+    )
+)
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    default=Path("calibration.json"),
+    show_default=True,
+)
+@click.option("--describe", metavar="TEXT", help="What the recordings are; shown to operators.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the outcome as one JSON object, and nothing else."
+)
+@engine_options
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=lambda: min(4, os.cpu_count() or 1),
+    show_default="processors, at most 4",
+    help="Processor threads that the models may use.",
+)
+def calibrate(
+    *,
+    sources: tuple[Path, ...],
+    out: Path,
+    describe: str | None,
+    as_json: bool,
+    engines: Path | None,
+    backend: str | None,
+    threads: int,
+) -> None:
+    """Learn from genuine recordings how low real people score, so that alarms keep a stated rate.
+
+    SRC is a folder with one folder a person, or a table (manifest.csv with the columns file, label and
+    speaker). Only genuine recordings count, of at least five people;
+    the more people, and the more alike to your calls in picture and sound, the better. What is written holds
+    similarities, no faces and no voices.
+    """
+    config = MonitorConfig()
+    recordings = genuine_recordings(sources)
+    encoders = load_encoders(
+        config, engines_dir=engines_folder(engines, backend, threads=threads), threads=threads
+    )
+    people: dict[str, Person] = {}
+    unreadable = out_of_sync = 0
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        for recording in progress.track(recordings, description="Observing genuine recordings"):
+            person = people.setdefault(recording.person, Person(judge=Judge(config)))
+            try:
+                out_of_sync += not observe_file(
+                    recording.path, person, encoders, config, material=recording.material
+                )
+            except MediaError as error:
+                unreadable += 1
+                show_error(f"{printable(str(recording.path))} is left out: {error.message}", fix=error.fix)
+    calibration = fit(
+        [person.clips for person in people.values()],
+        rule=BlockRule(),
+        description=describe or ", ".join(printable(source.name) for source in sources),
+        engine_ids=models_of(encoders.ids),
+        configuration_sha256=configuration_sha256(config),
+    )
+    distinct, minutes = distinct_material(people.values(), calibration.rule.hop_ns)
+    calibration = replace(
+        calibration, material=replace(calibration.material, clips=distinct, minutes=minutes)
+    )
+    write_calibration(calibration, out)
+    if as_json:
+        click.echo(json.dumps(_facts(calibration, out, unreadable=unreadable, out_of_sync=out_of_sync)))
+    else:
+        click.echo(_words(calibration, out, out_of_sync))
+
+
+def _facts(calibration: Calibration, out: Path, *, unreadable: int, out_of_sync: int) -> dict[str, object]:
+    material = calibration.material
+    return {
+        "file": str(out),
+        "speakers": material.speakers,
+        "clips": material.clips,
+        "minutes": material.minutes,
+        "unreadable": unreadable,
+        "out_of_sync": out_of_sync,
+        "channels": {
+            str(channel): {
+                "discount": each.discount,
+                "levels": {level.name.lower(): dict(ref.poorest) for level, ref in each.levels.items()},
+                "blocks": {
+                    f"{level.name.lower()}, {age.name.lower()}": reference.blocks
+                    for (level, age), reference in each.strata.items()
+                },
+            }
+            for channel, each in calibration.channels.items()
+        },
+    }
+
+
+def _words(calibration: Calibration, out: Path, out_of_sync: int) -> str:
+    material = calibration.material
+    lines = [
+        f"{out}: {material.minutes:.1f} minutes of {material.speakers} people, {material.clips} recordings.",
+    ]
+    for channel, each in calibration.channels.items():
+        levels = ", ".join(level.name.lower() for level in sorted(each.levels))
+        lines.append(f"  {channel}: qualities {levels}; evidence counts for {each.discount:.2f} of it")
+    if out_of_sync:
+        lines.append(f"  {out_of_sync} recordings are out of sync; their lips and voice were left out.")
+    lines.append("Use it with --calibration on serve, join, demo and scan.")
+    return "\n".join(lines)
