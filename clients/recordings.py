@@ -77,6 +77,11 @@ def _listed(table: Path) -> Iterator[Recording]:
                     f"{table} lacks the column {missing[0]}.", fix=f"Give it {', '.join(COLUMNS)}."
                 )
             for row in rows:
+                if not row["file"] or not row["speaker"]:
+                    raise CalibrationError(
+                        f"{table} names no file or no speaker in line {rows.line_num}.",
+                        fix="Complete the line, or remove it.",
+                    )
                 if row["label"] == "real" and OUT_OF_SYNC not in (row.get("quality") or "").split(";"):
                     yield Recording(
                         path=table.parent / row["file"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -76,7 +77,8 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
         partial.write_text(json.dumps(to_dict(calibration), indent=1) + "\n", "utf-8")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise CalibrationError(
             f"The calibration cannot be written to {path}: {error}.", fix="Name a file in a writable folder."
         ) from error
