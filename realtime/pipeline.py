@@ -123,8 +123,9 @@ class ParticipantPipeline:
     def push_gap(self, gap: MediaGap) -> list[WindowResult]:
         """Take a span without media."""
         if gap.track == "audio":
-            self._take_speech(self._speech.flush())
-            self._cutter.push_audio_gap(gap)
+            span = gap.span
+            self._take_speech(self._speech.push_gap(sample_at(span.start_ns), sample_at(span.end_ns)))
+            self._cutter.push_audio_gap(gap, waiting_from=self._speech.waiting_from)
             return self._score(self._cutter.ready())
         first = tick_at(gap.span.start_ns)
         if self._next_video_tick is not None:

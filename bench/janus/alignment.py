@@ -72,9 +72,15 @@ class Captured:
         """Return when a seen picture was captured; None where that is not known."""
         return _latest_before(self.pictures.get(seen.number, ()), seen.arrival_ns)
 
-    def beep(self, heard: Heard) -> int | None:
-        """Return when a heard beep was captured; None where that is not known."""
-        return _latest_before(self.beeps, heard.arrival_ns)
+    def beep(self, heard: Heard, *, expected_ns: float) -> int | None:
+        """Return when a heard beep was captured; None where that is not known.
+
+        On a starved machine the next beep may be captured before this one arrives. Of the beeps that can have
+        arrived, the nearest to what is expected is taken, so errors of half a second and more are not told.
+        """
+        end = bisect_right(self.beeps, heard.arrival_ns)
+        first = bisect_right(self.beeps, heard.arrival_ns - MAX_DELAY_NS)
+        return min(self.beeps[first:end], key=lambda time_ns: abs(time_ns - expected_ns), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +111,12 @@ def alignment_errors(
     shown = [(picture, captured.picture(picture)) for picture in seen]
     errors: list[AlignmentError] = []
     for beep in heard:
-        captured_ns = captured.beep(beep)
-        if captured_ns is None:
-            continue
         near = [pair for pair in shown if abs(pair[0].time_ns - beep.time_ns) <= NEIGHBOURHOOD_NS]
         offset_ns = _picture_offset_ns(near)
-        if offset_ns is not None:
+        if offset_ns is None:
+            continue
+        captured_ns = captured.beep(beep, expected_ns=beep.time_ns - offset_ns)
+        if captured_ns is not None:
             error_ns = beep.time_ns - captured_ns - offset_ns
             errors.append(
                 AlignmentError(

@@ -1,4 +1,4 @@
-"""Measures where a receiver places a Chromium's sound beside its pictures: directly, and through Janus."""
+"""Measures where a receiver places a Chromium's sound beside its pictures: directly, through Janus, lossy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from bench.janus.chromium_participant import ChromiumParticipant, chromium_parti
 from bench.janus.fake_devices import FakeDevices
 from bench.janus.janus_server import janus_room
 from bench.janus.measuring_sink import MeasuringSink
-from bench.janus.network import call_network
+from bench.janus.network import CallNetwork, call_network, lossy_call_network
 from bench.janus.numbered_clip import numbered_devices
 from bench.janus.requirements import CallBenchError
+from bench.network.profiles import Profile
 from clients.joining.adapter import Sighting
 from clients.joining.kinds import open_adapter
 from clients.joining.target import join_target
@@ -34,16 +35,22 @@ LIMITS_MS = {DIRECT: 15.0, THROUGH_JANUS: 30.0}
 #: Before it the receiver knows arrival times only, or few reports.
 SETTLED_AFTER_S = 10.0
 JOIN_LIMIT_S = 30.0
+SEED = 1
 
 Say = Callable[[str], None]
 
 
-async def measure_alignment(folder: Path, *, seconds: float, say: Say) -> dict[str, Any]:
-    """Measure both ways, one after the other.
+async def measure_alignment(
+    folder: Path, *, seconds: float, networks: Sequence[Profile | None], say: Say
+) -> dict[str, Any]:
+    """Measure both ways over every network, one after the other.
+
+    A network lies between the browser and the receiver, or between Janus and both of them.
 
     Args:
         folder: Takes the clip, and Janus' log and configuration.
         seconds: Length of each.
+        networks: The networks; None for a cable without faults and delay.
         say: Told what is going on.
 
     Returns:
@@ -56,10 +63,26 @@ async def measure_alignment(folder: Path, *, seconds: float, say: Say) -> dict[s
     devices = await asyncio.to_thread(numbered_devices, folder / "numbered")
     figures: dict[str, Any] = {}
     async with async_playwright() as playwright:
-        for way, measure in ((DIRECT, _measure_direct), (THROUGH_JANUS, _measure_through_janus)):
-            say(f"{way}: {seconds:g} s")
-            figures[way] = summary(await measure(playwright, devices, folder, seconds), LIMITS_MS[way])
+        for profile in networks:
+            for way, measure in ((DIRECT, _measure_direct), (THROUGH_JANUS, _measure_through_janus)):
+                title = way if profile is None else f"{way}, {profile.title}"
+                say(f"{title}: {seconds:g} s")
+                async with _laid(profile, is_needed=way == THROUGH_JANUS) as network:
+                    errors = await measure(playwright, devices, folder, seconds, network)
+                figures[title] = summary(errors, LIMITS_MS[way])
     return figures
+
+
+@contextlib.asynccontextmanager
+async def _laid(profile: Profile | None, *, is_needed: bool) -> AsyncIterator[CallNetwork | None]:
+    if profile is not None:
+        async with lossy_call_network(profile.impairment, seed=SEED) as network:
+            yield network
+    elif is_needed:
+        with call_network() as network:
+            yield network
+    else:
+        yield None
 
 
 def summary(errors: Sequence[AlignmentError], limit_ms: float) -> dict[str, Any]:
@@ -102,9 +125,9 @@ def summary(errors: Sequence[AlignmentError], limit_ms: float) -> dict[str, Any]
 
 
 async def _measure_direct(
-    playwright: Playwright, devices: FakeDevices, _folder: Path, seconds: float
+    playwright: Playwright, devices: FakeDevices, _folder: Path, seconds: float, network: CallNetwork | None
 ) -> list[AlignmentError]:
-    async with chromium_participant(playwright, NAME, devices) as person:
+    async with chromium_participant(playwright, NAME, devices, network=network) as person:
         sink = MeasuringSink()
         receiver = WebRtcReceiver(sink, clock_ns=time.monotonic_ns)
 
@@ -119,10 +142,10 @@ async def _measure_direct(
 
 
 async def _measure_through_janus(
-    playwright: Playwright, devices: FakeDevices, folder: Path, seconds: float
+    playwright: Playwright, devices: FakeDevices, folder: Path, seconds: float, network: CallNetwork | None
 ) -> list[AlignmentError]:
+    assert network is not None
     async with contextlib.AsyncExitStack() as stack:
-        network = stack.enter_context(call_network())
         janus = await stack.enter_async_context(janus_room(network, folder))
         person = await stack.enter_async_context(chromium_participant(playwright, NAME, devices))
         room = await stack.enter_async_context(_attended(janus.join_url))

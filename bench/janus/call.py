@@ -35,12 +35,15 @@ class CallInJanus:
 
 
 @contextlib.asynccontextmanager
-async def call_in_janus(cast: Cast, folder: Path) -> AsyncIterator[CallInJanus]:
+async def call_in_janus(
+    cast: Cast, folder: Path, *, pictures_per_s: int | None = None
+) -> AsyncIterator[CallInJanus]:
     """Set up a call and take it down however the block ends.
 
     Args:
         cast: Who is to take part.
         folder: Takes ``janus.log``, ``monitor.log``, configuration and alerts.
+        pictures_per_s: How many pictures everybody sends; None for all.
 
     Raises:
         CallBenchError: A part of it does not start.
@@ -50,7 +53,9 @@ async def call_in_janus(cast: Cast, folder: Path) -> AsyncIterator[CallInJanus]:
         room = await stack.enter_async_context(janus_room(network, folder))
         playwright = await stack.enter_async_context(async_playwright())
         people = {
-            name: await stack.enter_async_context(chromium_participant(playwright, name, devices))
+            name: await stack.enter_async_context(
+                chromium_participant(playwright, name, devices, pictures_per_s=pictures_per_s)
+            )
             for name, devices in cast.devices.items()
         }
         monitor = await stack.enter_async_context(joined_monitor(room, folder))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from playwright.async_api import Error as BrowserError
 
 from bench.janus.fake_devices import FakeDevices
 from bench.janus.janus_server import JanusRoom
+from bench.janus.network import CallNetwork
 from bench.janus.requirements import INSTALL, CallBenchError, chromium_path
 
 PAGE_FOLDER = Path(__file__).parent / "page"
@@ -44,11 +46,13 @@ class ChromiumParticipant:
 
     Attributes:
         name: The display name in the room.
+        pictures_per_s: How many pictures are sent; None for all.
         complaints: What the browser's console called an error.
     """
 
     name: str
     page: Page
+    pictures_per_s: int | None = None
     complaints: list[str] = field(default_factory=list)
 
     async def join(self, room: JanusRoom) -> None:
@@ -72,6 +76,8 @@ class ChromiumParticipant:
         with self._blamed("open"):
             await self.page.goto(PAGE_URL)
             await self.page.wait_for_function("window.participant !== undefined", timeout=PATIENCE_MS)
+        if self.pictures_per_s is not None:
+            await self.call("thinOut", self.pictures_per_s)
 
     async def reload(self) -> None:
         """Leave the page without a word and open it again; ``join`` comes back."""
@@ -103,7 +109,12 @@ class ChromiumParticipant:
 
 @contextlib.asynccontextmanager
 async def chromium_participant(
-    playwright: Playwright, name: str, devices: FakeDevices
+    playwright: Playwright,
+    name: str,
+    devices: FakeDevices,
+    *,
+    network: CallNetwork | None = None,
+    pictures_per_s: int | None = None,
 ) -> AsyncIterator[ChromiumParticipant]:
     """Start a browser for one participant and close it however the block ends.
 
@@ -111,6 +122,8 @@ async def chromium_participant(
         playwright: Drives the browser.
         name: The display name.
         devices: What camera and microphone play.
+        network: At whose far end the browser runs; None for this machine itself.
+        pictures_per_s: How many of the camera's pictures are sent; None for all.
 
     Raises:
         CallBenchError: There is no Chromium, or it does not start.
@@ -119,6 +132,8 @@ async def chromium_participant(
     if path is None:
         raise CallBenchError("There is no Chromium on the PATH.", fix=INSTALL)
     with tempfile.TemporaryDirectory(prefix="seamwatch-chromium-", ignore_cleanup_errors=True) as profile:
+        if network is not None:
+            path = _start_script(Path(profile) / "start", network.inside(path))
         try:
             browser = await playwright.chromium.launch_persistent_context(
                 profile, executable_path=path, args=[*_FLAGS, *devices.flags]
@@ -130,16 +145,23 @@ async def chromium_participant(
                 fix=f"Try {path} --headless=new.",
             ) from error
         try:
-            yield await _opened(browser, name)
+            yield await _opened(browser, name, pictures_per_s)
         finally:
             # Ctrl-C reaches Playwright's driver too, which then closes the browser by itself.
             with contextlib.suppress(BrowserError):
                 await browser.close()
 
 
-async def _opened(browser: BrowserContext, name: str) -> ChromiumParticipant:
+def _start_script(script: Path, command: Sequence[str]) -> str:
+    """Write a program that runs a command with its own arguments and file descriptors; return its path."""
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    script.chmod(0o700)
+    return str(script)
+
+
+async def _opened(browser: BrowserContext, name: str, pictures_per_s: int | None) -> ChromiumParticipant:
     page = browser.pages[0]
-    participant = ChromiumParticipant(name, page)
+    participant = ChromiumParticipant(name, page, pictures_per_s)
     complaints = participant.complaints
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -17,7 +17,7 @@ from bench.janus.network import CallNetwork
 from bench.janus.requirements import CallBenchError, janus_library_folder
 
 ROOM = 1234
-PORT = 8188
+PORT, SECURE_PORT = 8188, 8989
 START_LIMIT_S = 15.0
 STOP_LIMIT_S = 5.0
 LOG_LINES_SHOWN = 12
@@ -60,9 +60,15 @@ general: {{ }}
 room-{room}: {{ description = "Seamwatch" }}
 """
 _WEBSOCKETS = """\
-general: {{ json = "compact"  ws = true  ws_port = {port}  ws_ip = "{address}"  wss = false }}
+general: {{
+  json = "compact"
+  ws = true  ws_port = {port}  ws_ip = "{address}"
+  wss = {secure}  wss_port = {secure_port}  wss_ip = "{address}"
+}}
 admin: {{ admin_ws = false }}
+certificates: {{ {certificates} }}
 """
+_CERTIFICATES = 'cert_pem = "{given.certificate}"  cert_key = "{given.key}"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,25 +79,38 @@ class JanusRoom:
         websocket_url: Where the Janus protocol is spoken.
         join_url: What ``seamwatch join`` takes.
         room: The room's number.
+        secure_join_url: The same with TLS, where Janus has a certificate.
     """
 
     websocket_url: str
     join_url: str
     room: int
+    secure_join_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate and its key, both as PEM files."""
+
+    certificate: Path
+    key: Path
 
 
 @contextlib.asynccontextmanager
-async def janus_room(network: CallNetwork, folder: Path) -> AsyncIterator[JanusRoom]:
+async def janus_room(
+    network: CallNetwork, folder: Path, *, certificate: Certificate | None = None
+) -> AsyncIterator[JanusRoom]:
     """Run Janus until the block ends.
 
     Args:
         network: Where it runs.
         folder: Takes its configuration and ``janus.log``.
+        certificate: Of its TLS port; None for none.
 
     Raises:
         CallBenchError: It is not installed, or does not start.
     """
-    _configure(folder, network.far_address)
+    _configure(folder, network.far_address, certificate)
     log = folder / "janus.log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
@@ -104,6 +123,7 @@ async def janus_room(network: CallNetwork, folder: Path) -> AsyncIterator[JanusR
             websocket_url=websocket_url,
             join_url=f"janus://{network.far_address}:{PORT}/room/{ROOM}",
             room=ROOM,
+            secure_join_url=f"januss://{network.far_address}:{SECURE_PORT}/room/{ROOM}",
         )
     finally:
         await stopped(process)
@@ -123,7 +143,7 @@ async def stopped(process: asyncio.subprocess.Process) -> int:
     return await process.wait()
 
 
-def _configure(folder: Path, address: str) -> None:
+def _configure(folder: Path, address: str, certificate: Certificate | None) -> None:
     libraries = janus_library_folder()
     if libraries is None:
         raise CallBenchError("Janus' VideoRoom plugin is not installed.", fix="apt-get install janus")
@@ -137,7 +157,15 @@ def _configure(folder: Path, address: str) -> None:
     (folder / "janus.jcfg").write_text(core)
     (folder / "janus.plugin.videoroom.jcfg").write_text(_VIDEOROOM.format(room=ROOM))
     (folder / "janus.plugin.textroom.jcfg").write_text(_TEXTROOM.format(room=ROOM))
-    (folder / "janus.transport.websockets.jcfg").write_text(_WEBSOCKETS.format(port=PORT, address=address))
+    files = "" if certificate is None else _CERTIFICATES.format(given=certificate)
+    websockets = _WEBSOCKETS.format(
+        port=PORT,
+        secure="false" if certificate is None else "true",
+        secure_port=SECURE_PORT,
+        address=address,
+        certificates=files,
+    )
+    (folder / "janus.transport.websockets.jcfg").write_text(websockets)
 
 
 def _others(folder: Path) -> str:

@@ -6,10 +6,12 @@ import contextlib
 import ipaddress
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from bench.janus.requirements import CallBenchError
+from bench.network.impairment import Impairment
+from bench.network.namespaces import running_link
 
 #: Set aside for measurements (RFC 2544, appendix C.2.2); no route of a real network leads there.
 ADDRESSES = ipaddress.IPv4Network("198.18.0.0/15")
@@ -22,13 +24,11 @@ class CallNetwork:
 
     Attributes:
         namespace: Name of the network namespace at the far end.
-        device: Name of this machine's end.
         near_address: IPv4 address of this machine's end.
         far_address: IPv4 address of the namespace's end.
     """
 
     namespace: str
-    device: str
     near_address: str
     far_address: str
 
@@ -44,18 +44,52 @@ def call_network() -> Iterator[CallNetwork]:
     Raises:
         CallBenchError: It cannot be made.
     """
-    network = _laid()
+    network, device = _laid()
     try:
         yield network
     finally:
         # With the namespace alone the cable would go too, but some time later.
         try:
-            _ip("link", "delete", network.device)
+            _ip("link", "delete", device)
         finally:
             _ip("netns", "delete", network.namespace)
 
 
-def _laid() -> CallNetwork:
+@contextlib.asynccontextmanager
+async def lossy_call_network(impairment: Impairment, *, seed: int) -> AsyncIterator[CallNetwork]:
+    """Make a namespace whose cable treats UDP as a bad network does, TCP well; both go with the block.
+
+    Args:
+        impairment: What happens to packets, in both directions.
+        seed: Seed of both directions.
+
+    Raises:
+        CallBenchError: The namespace cannot be made.
+        LinkUnavailableError: The cable cannot be made.
+    """
+    first, second = _free_pair()
+    network = CallNetwork(
+        namespace=f"seamwatch-{secrets.token_hex(4)}", near_address=first, far_address=second
+    )
+    _ip("netns", "add", network.namespace)
+    try:
+        _ip("-n", network.namespace, "link", "set", "lo", "up")
+        options = {
+            "namespaces": [None, network.namespace],
+            "addresses": [first, second],
+            "forward": impairment.to_json(),
+            "backward": impairment.to_json(),
+            "seed": seed,
+            "everything": False,
+        }
+        async with running_link(options):
+            yield network
+    finally:
+        _ip("netns", "delete", network.namespace)
+
+
+def _laid() -> tuple[CallNetwork, str]:
+    """Return a network, and the name of this machine's end of its cable."""
     for attempt in range(ATTEMPTS):
         try:
             return _lay()
@@ -68,7 +102,7 @@ def _laid() -> CallNetwork:
     raise AssertionError("unreachable")
 
 
-def _lay() -> CallNetwork:
+def _lay() -> tuple[CallNetwork, str]:
     tag = secrets.token_hex(4)
     namespace, near, far = f"seamwatch-{tag}", f"sw{tag}n", f"sw{tag}f"
     first, second = _free_pair()
@@ -83,7 +117,7 @@ def _lay() -> CallNetwork:
     except BaseException:
         _ip("netns", "delete", namespace)
         raise
-    return CallNetwork(namespace=namespace, device=near, near_address=first, far_address=second)
+    return CallNetwork(namespace=namespace, near_address=first, far_address=second), near
 
 
 def _free_pair() -> tuple[str, str]:

@@ -12,7 +12,8 @@ def call_markdown(result: dict[str, Any]) -> str:
         "",
         *_circumstances(result),
         f"Material: {result['material']}; clips of {result['clip_s']:g} s, pictures of "
-        f"{result['height_px']} px at 30 fps.",
+        f"{result['height_px']} px at {result['pictures_per_s']} fps.",
+        f"Load average {result['load_before']} before, {result['load_after']} after.",
         "",
         "| what must hold | held | after | what was seen |",
         "|---|---|---|---|",
@@ -34,6 +35,9 @@ def alignment_markdown(result: dict[str, Any]) -> str:
         "by how much later the receiver places a beep beside the pictures than it was captured. The",
         "receiver's 25 fps grid tells pictures to within 3.3 ms. Settled is from 10 s on, without what",
         f"follows within 12 s of a stall of the fake microphone. {result['seconds']:g} s a way.",
+        "A network with loss has 20 ms of delay; it lies between browser and receiver, or between Janus and",
+        "both of them, and then concerns a packet twice.",
+        f"Load average {result['load_before']} before, {result['load_after']} after.",
         "",
         "| way | limit | holds | beeps | median | lowest | highest | p95 of size | first 10 s, largest "
         "| after stalls, largest |",

@@ -1,7 +1,12 @@
-"""ffmpeg 8.0 sends connectivity checks without PRIORITY (required by RFC 8445, 7.1.1), which aioice needs."""
+"""What aioice lacks for ffmpeg 8.0, so that aiortc's own receiver can be measured with it.
+
+ffmpeg sends connectivity checks without PRIORITY (required by RFC 8445, 7.1.1) and answers no consent checks
+(RFC 7675), for which aioice ends the connection after half a minute.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aioice.ice
@@ -10,8 +15,8 @@ import aioice.ice
 _PRIORITY = (110 << 24) + (65_535 << 8) + 255
 
 
-def accept_checks_without_priority() -> None:
-    """Let aioice in this process take such checks. To be called once."""
+def get_along_with_ffmpeg() -> None:
+    """Let aioice in this process take such checks and need no consent. To be called once."""
     connection: Any = aioice.ice.Connection
     check_incoming = connection.check_incoming
 
@@ -19,4 +24,8 @@ def accept_checks_without_priority() -> None:
         message.attributes.setdefault("PRIORITY", _PRIORITY)
         return check_incoming(self, message, *rest)
 
+    async def assume_consent(self: Any) -> None:
+        await asyncio.Event().wait()
+
     connection.check_incoming = check
+    connection.query_consent = assume_consent

@@ -22,8 +22,11 @@ TAIL_S = 1.5
 MISPLACED_S = 60
 WINDOW_NS = NS_PER_S
 MIN_PICTURES = 8
+#: Pictures bound their own place from both sides; where they are few, those of the seconds around help.
+MAX_HALF_WIDTH_NS = 2 * NS_PER_MS
+AROUND_NS = 2 * NS_PER_S
 
-_TIME, _AFTER, _NUMBER, _WRONG, _ARRIVAL, _HANDED_ON = range(6)
+_TIME, _AFTER, _NUMBER, _WRONG, _ARRIVAL, _HANDED_ON, _REPORTS = range(7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,25 +83,42 @@ class Figures:
         alignment: By how many ms the sound is behind its picture, median over windows of a second; None
             where there is no window with both.
         alignment_error_p95: 95th percentile of its absolute value.
+        alignment_error_with_reports_p95: The same where the receiver knew sender reports of both tracks; None
+            where it did not, or does not say.
+        alignment_error_before_reports: The largest before that, from the first second of the clip.
         video: The pictures.
         audio: The sound.
         cores: Processor seconds of the receiver for a second of media, the meter's taken off.
+        cores_per_delivered: The same for a second of media that was handed on; sound counts like pictures.
     """
 
     alignment: float | None
     alignment_error_p95: float | None
+    alignment_error_with_reports_p95: float | None
+    alignment_error_before_reports: float | None
     video: VideoFigures
     audio: AudioFigures
     cores: float
+    cores_per_delivered: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A second of call time, and call time less source time of both tracks where it can be told."""
+    """A second of call time, and call time less source time of both tracks where it can be told.
+
+    ``knows_reports`` is 1 if the receiver knew sender reports of both tracks all the time, else 0 or UNKNOWN.
+    """
 
     start_ns: int
     video_ns: int | None
     sound_ns: int | None
+    knows_reports: int
+
+    @property
+    def error_ms(self) -> float | None:
+        if self.sound_ns is None or self.video_ns is None:
+            return None
+        return (self.sound_ns - self.video_ns) / NS_PER_MS
 
 
 def judge(record: Record, clip: Calibration, sent: Mapping[str, Sequence[Sequence[int]]]) -> Figures:
@@ -112,24 +132,33 @@ def judge(record: Record, clip: Calibration, sent: Mapping[str, Sequence[Sequenc
     end_ns = (clip.seconds + MISPLACED_S) * NS_PER_S
     pictures = record.pictures[record.pictures[:, _TIME] < end_ns]
     line = SoundLine(record, seconds=clip.seconds, end_ns=end_ns)
-    good = pictures[(pictures[:, _NUMBER] >= 0) & (pictures[:, _WRONG] == 0)]
-    source_s = good[:, _NUMBER] / FRAME_RATE_HZ
-    good = good[(source_s >= SETTLE_S) & (source_s <= clip.seconds - TAIL_S)]
+    whole = pictures[(pictures[:, _NUMBER] >= 0) & (pictures[:, _WRONG] == 0)]
+    source_s = whole[:, _NUMBER] / FRAME_RATE_HZ
+    good = whole[(source_s >= SETTLE_S) & (source_s <= clip.seconds - TAIL_S)]
     place_ns = _place_of_all(good, line, clip)
     span = (round(SETTLE_S * NS_PER_S) + place_ns, round((clip.seconds - TAIL_S) * NS_PER_S) + place_ns)
     windows = _windows(span, good, line, place_ns)
-    errors = [
-        (window.sound_ns - window.video_ns) / NS_PER_MS
-        for window in windows
-        if window.sound_ns is not None and window.video_ns is not None
-    ]
+    errors = _errors_ms(windows)
+    first = _windows((place_ns, span[0]), whole, line, place_ns) + windows
+    video = _video(pictures, good, clip, span, sent.get("video"))
+    audio = _audio(record.blocks, line, clip, windows, sent.get("audio"))
+    cores = record.cpu_ns / NS_PER_S / max(record.seconds, 1e-9)
+    delivered = 1 - (video.missing + audio.missing) / 2
     return Figures(
-        alignment=_quantile(np.array(errors), 0.5),
+        alignment=_quantile(errors, 0.5),
         alignment_error_p95=_quantile(np.abs(errors), 0.95),
-        video=_video(pictures, good, clip, span, sent.get("video")),
-        audio=_audio(record.blocks, line, clip, windows, sent.get("audio")),
-        cores=round(record.cpu_ns / NS_PER_S / max(record.seconds, 1e-9), 4),
+        alignment_error_with_reports_p95=_quantile(np.abs(_errors_ms(windows, knows_reports=1)), 0.95),
+        alignment_error_before_reports=_quantile(np.abs(_errors_ms(first, knows_reports=0)), 1.0),
+        video=video,
+        audio=audio,
+        cores=round(cores, 4),
+        cores_per_delivered=round(cores / delivered, 4) if delivered > 0 else None,
     )
+
+
+def _errors_ms(windows: Sequence[_Window], *, knows_reports: int | None = None) -> Float64:
+    chosen = (window for window in windows if knows_reports in (None, window.knows_reports))
+    return np.array([window.error_ms for window in chosen if window.error_ms is not None], dtype=np.float64)
 
 
 def _place_of_all(pictures: Int64, line: SoundLine, clip: Calibration) -> int:
@@ -145,7 +174,10 @@ def _place_of_all(pictures: Int64, line: SoundLine, clip: Calibration) -> int:
 
 
 def _place_of_pictures(pictures: Int64) -> int | None:
-    """Return call time less source time: every picture bounds it from above, most also from below."""
+    """Return call time less source time: every picture bounds it from above, most also from below.
+
+    None where the bounds are too far apart, because pictures are missing.
+    """
     if len(pictures) < MIN_PICTURES:
         return None
     source_ns = pictures[:, _NUMBER] * NS_PER_S // FRAME_RATE_HZ
@@ -154,16 +186,26 @@ def _place_of_pictures(pictures: Int64) -> int | None:
     known = after != UNKNOWN
     if not known.any():
         return highest
-    return (int((after[known] - source_ns[known]).max()) + highest) // 2
+    lowest = int((after[known] - source_ns[known]).max())
+    return None if highest - lowest > 2 * MAX_HALF_WIDTH_NS else (lowest + highest) // 2
 
 
 def _windows(span: tuple[int, int], pictures: Int64, line: SoundLine, place_ns: int) -> list[_Window]:
     windows = []
     for start_ns in range(span[0], span[1] - WINDOW_NS + 1, WINDOW_NS):
-        inside = (pictures[:, _TIME] >= start_ns) & (pictures[:, _TIME] < start_ns + WINDOW_NS)
         sound_ns = line.place_ns(start_ns, start_ns + WINDOW_NS, near_ns=place_ns)
-        windows.append(_Window(start_ns, _place_of_pictures(pictures[inside]), sound_ns))
+        shown = _between(pictures, start_ns, start_ns + WINDOW_NS)
+        video_ns = _place_of_pictures(shown)
+        if video_ns is None:
+            shown = _between(pictures, start_ns - AROUND_NS, start_ns + WINDOW_NS + AROUND_NS)
+            video_ns = _place_of_pictures(shown)
+        knows_reports = int(shown[:, _REPORTS].min(initial=1)) if len(shown) else UNKNOWN
+        windows.append(_Window(start_ns, video_ns, sound_ns, knows_reports))
     return windows
+
+
+def _between(pictures: Int64, start_ns: int, end_ns: int) -> Int64:
+    return pictures[(pictures[:, _TIME] >= start_ns) & (pictures[:, _TIME] < end_ns)]
 
 
 def _video(

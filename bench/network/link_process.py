@@ -43,8 +43,8 @@ class Side:
     sent: SendTimes = field(default_factory=SendTimes)
 
 
-def open_device(name: str, namespace: str, address: str) -> int:
-    """Make a TUN device, move it into a namespace and give it its address.
+def open_device(name: str, namespace: str | None, address: str) -> int:
+    """Make a TUN device, move it into a namespace, None for this one, and give it its address.
 
     Raises:
         OSError: There is no right to do so.
@@ -52,10 +52,13 @@ def open_device(name: str, namespace: str, address: str) -> int:
     """
     device = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", name.encode(), _IFF_TUN_WITHOUT_HEADER))
-    ip("link", "set", name, "netns", namespace)
-    ip("-n", namespace, "link", "set", name, "addrgenmode", "none")
-    ip("-n", namespace, "addr", "add", f"{address}/24", "dev", name)
-    ip("-n", namespace, "link", "set", name, "mtu", "1500", "up")
+    inside: tuple[str, ...] = ()
+    if namespace is not None:
+        ip("link", "set", name, "netns", namespace)
+        inside = ("-n", namespace)
+    ip(*inside, "link", "set", name, "addrgenmode", "none")
+    ip(*inside, "addr", "add", f"{address}/30", "dev", name)
+    ip(*inside, "link", "set", name, "mtu", "1500", "up")
     return device
 
 

@@ -15,6 +15,8 @@ from rich.table import Table
 COLUMNS = (
     ("A/V median, ms", "alignment", 1.0, False),
     ("A/V error p95, ms", "alignment_error_p95", 1.0, True),
+    ("A/V error p95 with reports, ms", "alignment_error_with_reports_p95", 1.0, False),
+    ("A/V error before reports, largest, ms", "alignment_error_before_reports", 1.0, False),
     ("video gap, ms", "video.gap", 1.0, True),
     ("freeze, ms", "video.freeze", 1.0, False),
     ("pictures missing, %", "video.missing", 100.0, False),
@@ -27,12 +29,16 @@ COLUMNS = (
     ("audio delay p50, ms", "audio.delay", 1.0, True),
     ("audio delay p95, ms", "audio.delay_p95", 1.0, False),
     ("cores", "cores", 1.0, False),
+    ("cores per second handed on", "cores_per_delivered", 1.0, False),
 )
 
 NOTES = (
     "Every cell is the median over the runs, with the lowest and the highest in brackets where there are "
     "several.",
-    "A/V: sound behind its picture on the receiver's own timeline, per second; the meter resolves 0.8 ms.",
+    "A/V: sound behind its picture on the receiver's own timeline, per second; the meter resolves 0.8 ms, or "
+    "2 ms where many pictures are missing, and says nothing where too many are.",
+    "With and before reports: whether the receiver knew RTCP sender reports of both tracks. Before, from the "
+    "first second of the clip on, it goes by arrivals and admits 20 ms. The other p95 is of all from 4 s on.",
     "What aiortc places hours away, as after an outage, counts as missing.",
     "Video gap: longest stretch of the timeline without a new, undamaged picture; pictures come every 42 ms "
     "and are shown on a grid of 40 ms, so 80 ms is none.",
@@ -42,7 +48,8 @@ NOTES = (
     "Delay: from entering the link, whose own 20 ms are in it, to being handed on. Seamwatch's includes its "
     "grid of 25 pictures a second and, for sound, resampling to 16 kHz; aiortc's is a bare frame.",
     "Cores: processor seconds a second of media of the receiving process without the meter; Seamwatch's "
-    "includes resampling to 16 kHz.",
+    "includes resampling to 16 kHz. Per second handed on: divided by the fraction of the media that was "
+    "handed on, the mean of sound and pictures, because what is lost costs nothing.",
     "ffmpeg 8.0 sends nothing again and makes no key frame on request: a lost packet costs all pictures to "
     "the next whole key frame, one a second. The publisher sends lost packets again.",
     "Loss, jitter and duplication begin 2 s after the first packet and concern UDP in both directions; "

@@ -27,8 +27,9 @@ class Record:
     """Everything that one receiver handed on.
 
     Attributes:
-        pictures: int64, shape (n, 6), a row a new picture: call time, call time after which it was captured
-            at the earliest, number, wrong cells, arrival, hand-over; times in ns.
+        pictures: int64, shape (n, 7), a row a new picture: call time, call time after which it was captured
+            at the earliest, number, wrong cells, arrival, hand-over, whether the receiver knew sender reports
+            of both tracks; times in ns.
         blocks: int64, shape (m, 4), a row a block of audio: call time, samples, arrival, hand-over.
         samples: All blocks, 16 kHz, one after the other.
         cpu_ns: Processor time of the process from the first media to the last, without the meter's.
@@ -73,9 +74,11 @@ class Meter:
 
     Args:
         clock_ns: Monotonic clock, the one that stamps arrivals.
+        knows_reports: Whether the receiver knows sender reports of both tracks; None if it does not say.
     """
 
     clock_ns: Callable[[], int] = time.monotonic_ns
+    knows_reports: Callable[[], bool] | None = None
     _pictures: list[tuple[int, ...]] = field(default_factory=list)
     _blocks: list[tuple[int, ...]] = field(default_factory=list)
     _samples: list[Float32] = field(default_factory=list)
@@ -122,7 +125,7 @@ class Meter:
         first = self._first or self._last
         wall_ns, cpu_ns, own_ns = (last - start for last, start in zip(self._last, first, strict=True))
         return Record(
-            pictures=np.array(self._pictures, dtype=np.int64).reshape(-1, 6),
+            pictures=np.array(self._pictures, dtype=np.int64).reshape(-1, 7),
             blocks=np.array(self._blocks, dtype=np.int64).reshape(-1, 4),
             samples=np.concatenate(self._samples) if self._samples else np.empty(0, dtype=np.float32),
             cpu_ns=cpu_ns - own_ns,
@@ -139,6 +142,7 @@ class Meter:
                 read.wrong_cells,
                 UNKNOWN if arrival_ns is None else arrival_ns,
                 self.clock_ns(),
+                UNKNOWN if self.knows_reports is None else int(self.knows_reports()),
             )
         )
 

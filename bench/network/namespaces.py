@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,13 +132,27 @@ async def lossy_link(
             "seed": seed,
             "everything": everything,
         }
-        async with running(None, "-m", "bench.network.link_process", json.dumps(options)) as program:
-            if await program.line() != "up":
-                raise LinkUnavailableError(
-                    "The link did not come up.", fix="See the message above; try it as root of the machine."
-                )
+        async with running_link(options) as program:
             yield link
             link.summary = json.loads(await program.finish())
+
+
+@asynccontextmanager
+async def running_link(options: Mapping[str, Any]) -> AsyncIterator[Program]:
+    """Run ``bench.network.link_process``; packets pass until the block ends.
+
+    Args:
+        options: What it takes.
+
+    Raises:
+        LinkUnavailableError: It did not come up.
+    """
+    async with running(None, "-m", "bench.network.link_process", json.dumps(options)) as program:
+        if await program.line() != "up":
+            raise LinkUnavailableError(
+                "The link did not come up.", fix="See the message above; try it as root of the machine."
+            )
+        yield program
 
 
 @asynccontextmanager

@@ -30,7 +30,9 @@ def receiver_named(name: str, meter: Meter) -> Receiver:
     """Return the product's receiver, or aiortc's."""
     if name == "aiortc":
         return StockReceiver(meter)
-    return WebRtcReceiver(meter, clock_ns=time.monotonic_ns)
+    receiver = WebRtcReceiver(meter, clock_ns=time.monotonic_ns)
+    meter.knows_reports = lambda: receiver.reception().sync == "reports"
+    return receiver
 
 
 def counters(receiver: Receiver) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from bench.network.ffmpeg_ice import accept_checks_without_priority
+from bench.network.ffmpeg_ice import get_along_with_ffmpeg
 from bench.network.meter import Meter
 from realtime.timebase import NS_PER_S, SAMPLE_RATE_HZ
 from realtime.types import AudioFrame, Float32, UInt8
@@ -25,7 +25,7 @@ class StockReceiver:
     """
 
     def __init__(self, meter: Meter) -> None:
-        accept_checks_without_priority()
+        get_along_with_ffmpeg()
         self._meter = meter
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)

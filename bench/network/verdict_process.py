@@ -21,8 +21,9 @@ from realtime.config import MonitorConfig
 from realtime.encoders.suite import load_encoders
 from realtime.ingest.sink import EndReason, MediaItem, PendingPicture, TrackState
 from realtime.ingest.webrtc import WebRtcReceiver
+from realtime.judge import WindowResult
 from realtime.observe.logging import configure_logging
-from realtime.pipeline import ParticipantPipeline, WindowResult
+from realtime.pipeline import ParticipantPipeline
 from realtime.scoring.verdict import clip_verdict
 from realtime.timebase import NS_PER_MS
 from realtime.types import AudioFrame, MediaGap, TrackKind

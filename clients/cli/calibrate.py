@@ -21,9 +21,9 @@ from realtime.calibration_file import configuration_sha256, models_of, write_cal
 from realtime.config import MonitorConfig
 from realtime.decision.blocks import BlockRule
 from realtime.decision.calibration import Calibration
-from realtime.decision.fitting import fit
+from realtime.decision.fitting import MIN_SPEAKERS, fit
 from realtime.encoders.suite import load_encoders
-from realtime.errors import MediaError
+from realtime.errors import CalibrationError, MediaError
 from realtime.judge import Judge
 
 
@@ -72,6 +72,12 @@ def calibrate(
     """
     config = MonitorConfig()
     recordings = genuine_recordings(sources)
+    known = len({recording.person for recording in recordings})
+    if known < MIN_SPEAKERS:
+        raise CalibrationError(
+            f"The recordings show {known} people; a calibration needs {MIN_SPEAKERS} at least.",
+            fix="Add recordings of more people: one folder a person, or their names in the table.",
+        )
     encoders = load_encoders(
         config, engines_dir=engines_folder(engines, backend, threads=threads), threads=threads
     )
@@ -140,5 +146,5 @@ def _words(calibration: Calibration, out: Path, out_of_sync: int) -> str:
         lines.append(f"  {channel}: qualities {levels}; evidence counts for {each.discount:.2f} of it")
     if out_of_sync:
         lines.append(f"  {out_of_sync} recordings are out of sync; their lips and voice were left out.")
-    lines.append("Use it with --calibration on serve, join, demo and scan.")
+    lines.append("Use it with --calibration on serve, join and scan.")
     return "\n".join(lines)

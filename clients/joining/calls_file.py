@@ -23,9 +23,7 @@ class _Call(BaseModel):
     pin: str | None = None
     token: str | None = None
     display_name: str = MONITOR_NAME
-    false_alarms_per_hour: float | None = Field(
-        default=None, gt=0, le=MAX_FALSE_ALARMS_PER_HOUR, strict=False
-    )
+    false_alarms_per_hour: float | None = Field(default=None, gt=0, le=MAX_FALSE_ALARMS_PER_HOUR)
 
 
 class _File(BaseModel):

@@ -78,8 +78,8 @@ class ChannelEvidence:
     Attributes:
         log_change: At most the ceiling.
         log_start: At least ``LEAST``.
-        owed: What is left of the ceiling since ``raise_to_ceiling``; evidence for a change adds to it, evidence
-            against one pays it back.
+        owed: What is left of the ceiling since ``raise_to_ceiling``; evidence for a change adds to it,
+            evidence against one pays it back.
         blocks_below_ceiling: Blocks since ``log_change`` was last at the ceiling.
     """
 

@@ -217,7 +217,8 @@ class Batcher:
         hopeless: list[Request] = []
         for key, queue in self._by_key().items():
             fitting = self._fitting(queue)
-            full_rows = sum(request.rows for request in fitting) if len(fitting) < len(queue) else 0
+            waiting_rows = sum(request.rows for request in fitting) if len(fitting) < len(queue) else 0
+            full_rows = min(waiting_rows, self.policy.max_batch)
             for request in queue:
                 least_ns = self._costs.least_ns(key, max(full_rows, request.rows))
                 if request.submitted_ns + least_ns <= request.deadline_ns < now_ns + least_ns:

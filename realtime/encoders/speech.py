@@ -11,6 +11,8 @@ from realtime.types import Float32
 
 CHUNK = 512
 CONTEXT = 64
+#: A hole of up to 200 ms counts as silence: a fresh state would take as long to hear speech again.
+MAX_SILENT_SAMPLES = 3200
 
 
 class SpeechDetector:
@@ -56,6 +58,25 @@ class SpeechDetector:
         self._pending = pending[whole:]
         for offset in range(0, whole, CHUNK):
             yield self._run(pending[offset : offset + CHUNK], CHUNK)
+
+    def push_gap(self, start: int, end: int) -> Iterator[tuple[int, int, float]]:
+        """Take note that nothing is known of the samples ``[start, end)``.
+
+        A hole of at most ``MAX_SILENT_SAMPLES`` is filled with silence; a longer one ends the run.
+
+        Yields:
+            As ``push``.
+        """
+        follows = start == self._next_sample + len(self._pending)
+        if follows and end - start <= MAX_SILENT_SAMPLES:
+            yield from self.push(start, np.zeros(end - start, np.float32))
+        else:
+            yield from self.flush()
+
+    @property
+    def waiting_from(self) -> int | None:
+        """The first sample whose chunk has not run yet; None while nothing waits."""
+        return self._next_sample if len(self._pending) else None
 
     def flush(self) -> Iterator[tuple[int, int, float]]:
         """Yield the probabilities of the chunks that wait, and of an unfinished one."""

@@ -2,22 +2,74 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import aioice.ice
 from aioice.candidate import candidate_priority
+from aioice.ice import CandidatePair
+from aioice.stun import TransactionError
 
 _RTP_COMPONENT = 1
 _LOOPBACK = "127.0.0.1"
+MAX_WAITING_DATAGRAMS = 2048
+CONSENT_INTERVAL_S = 5.0
+CONSENT_FAILURES = 6
+
+Datagram = tuple[bytes, int]
+
+
+class DatagramQueue:
+    """Datagrams for one reader; the newest is dropped when too many wait. None marks the end.
+
+    It takes the place of an ``asyncio.Queue``, which is made for many readers, costs twice the time and would
+    grow without limit.
+
+    Attributes:
+        dropped: Datagrams dropped because this host was too slow.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Datagram | None] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self.dropped = 0
+
+    def put_nowait(self, item: Datagram | None) -> None:
+        """Add a datagram and its component, or the end."""
+        if item is not None and len(self._waiting) >= MAX_WAITING_DATAGRAMS:
+            self.dropped += 1
+            return
+        self._waiting.append(item)
+        reader = self._reader
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def get(self) -> Datagram | None:
+        """Wait for the next one."""
+        while not self._waiting:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        return self._waiting.popleft()
 
 
 class IceConnection(aioice.ice.Connection):
-    """Takes connectivity checks without a priority, as ffmpeg 8 sends them, and ignores empty datagrams.
+    """Gets along with ffmpeg 8, and ignores empty datagrams.
 
-    Without a priority aioice raises KeyError; at an empty datagram, which anybody can send, aiortc ends the
-    connection.
+    ffmpeg's connectivity checks have no priority, at which aioice raises KeyError, and it leaves consent
+    checks (RFC 7675) without an answer, for which aioice ends the connection after half a minute. At an empty
+    datagram, which anybody can send, aiortc ends it.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._queue: Any = DatagramQueue()
+        self._has_received = False
 
     def check_incoming(self, message: Any, addr: tuple[str, int], protocol: Any) -> None:
         """Take a check (RFC 8445, section 7.3) of a peer."""
@@ -27,7 +79,33 @@ class IceConnection(aioice.ice.Connection):
     def data_received(self, data: bytes, component: int) -> None:
         """Take a datagram that is not STUN."""
         if data:
-            super().data_received(data, component)
+            self._has_received = True
+            self._queue.put_nowait((data, component))
+
+    async def query_consent(self) -> None:
+        """Close the connection when the peer neither answers consent checks nor sends anything for long."""
+        failures = 0
+        while failures < CONSENT_FAILURES:
+            await asyncio.sleep(CONSENT_INTERVAL_S * random.uniform(0.8, 1.2))
+            answers = [await self._has_consent(pair) for pair in self._nominated.values()]
+            failures = 0 if all(answers) or self._has_received else failures + 1
+            self._has_received = False
+        self._query_consent_task = None
+        await self.close()
+
+    async def _has_consent(self, pair: CandidatePair) -> bool:
+        request = self.build_request(pair, nominate=False)
+        key = (self.remote_password or "").encode()
+        try:
+            await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=0)
+        except TransactionError:
+            return False
+        return True
+
+
+def unchanged_connection() -> object:
+    """Return a connection as aioice makes it, whose parts can be looked at."""
+    return aioice.ice.Connection(ice_controlling=False)
 
 
 def offer_loopback_as_last_resort() -> None:

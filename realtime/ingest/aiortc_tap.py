@@ -23,7 +23,6 @@ from aiortc import (
     RTCRtpReceiver,
     rtcicetransport,
 )
-from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     HeaderExtensions,
@@ -36,7 +35,8 @@ from aiortc.rtp import (
 )
 
 from realtime.errors import ConfigurationError
-from realtime.ingest.aioice_shims import IceConnection, offer_loopback_as_last_resort
+from realtime.ingest.aioice_shims import IceConnection, offer_loopback_as_last_resort, unchanged_connection
+from realtime.ingest.bandwidth import BandwidthEstimate, Estimate
 from realtime.ingest.decoder import CodecName
 from realtime.ingest.ice import IceServer
 from realtime.ingest.rtp.h264 import read_h264
@@ -55,7 +55,6 @@ from realtime.types import TrackKind
 CLOCK_RATES_HZ: dict[TrackKind, int] = {"audio": 48_000, "video": 90_000}
 MAX_REMEMBERED_ARRIVALS = 512
 MAX_ROUTES = 64
-ESTIMATE_EXPIRES_MS = 10_000
 
 _READERS: dict[CodecName, PayloadReader] = {"opus": read_whole_frame, "vp8": read_vp8, "h264": read_h264}
 _RECEIVER_PARTS = (
@@ -75,6 +74,7 @@ _RECEIVER_PARTS = (
 _TRANSPORT_PARTS = ("_rtp_router", "_rtp_header_extensions_map", "_handle_rtcp_data")
 _ROUTER_PARTS = ("ssrc_table",)
 _ICE_PARTS = ("Connection",)
+_CONNECTION_PARTS = ("_queue", "_nominated", "_query_consent_task", "query_consent")
 _PEER_PARTS = ("_RTCPeerConnection__certificates",)
 _CERTIFICATE_PARTS = ("_create_ssl_context",)
 _CIPHERS = (
@@ -106,7 +106,7 @@ class ReceiverTap:
         clock_ns: Monotonic clock.
         on_frame: Takes a complete frame, or returns False: too much waits to be decoded.
         on_end: Called when the peer has ended the track; once or more often.
-        on_due: Called when ``on_timer`` is due earlier than before.
+        on_due: Told when ``on_timer`` is due, whenever that changes; None while nothing is.
 
     Attributes:
         track: The state of the track.
@@ -123,7 +123,7 @@ class ReceiverTap:
         clock_ns: Callable[[], int],
         on_frame: Callable[[CodecName, EncodedFrame], bool],
         on_end: Callable[[], None],
-        on_due: Callable[[], None],
+        on_due: Callable[[int | None], None],
     ) -> None:
         inner: Any = receiver
         self._receiver = inner
@@ -137,10 +137,9 @@ class ReceiverTap:
         self._readers: dict[int, PayloadReader] = {}
         self._arrivals: OrderedDict[int, int] = OrderedDict()
         self._timestamp: int | None = None
-        self._estimates = kind == "video"
-        self._estimator = RemoteBitrateEstimator()
-        self._estimated_ms = 0
+        self._bandwidth = BandwidthEstimate() if kind == "video" else None
         self._announced_ns: int | None = None
+        self._early_report: tuple[RtcpSrPacket, int] | None = None
         self._pass_rtcp = inner._handle_rtcp_packet
         self._pass_disconnect = inner._handle_disconnect
         self.track = TrackReceiver(kind, clock_hz=CLOCK_RATES_HZ[kind], readers=self._readers)
@@ -171,14 +170,21 @@ class ReceiverTap:
         due_ns = self.due_ns
         if due_ns is not None and now_ns >= due_ns:
             await self._perform(self.track.on_timer(now_ns))
-        self._announced_ns = self.track.next_check_ns
+        self._announce()
 
     async def _on_rtp(self, packet: Any, arrival_time_ms: int) -> None:
         now_ns = self._clock_ns()
         if not self._readers:
             self._learn_formats()
-        if self._estimates and packet.extensions.abs_send_time is not None:
-            await self._estimate(packet, arrival_time_ms)
+        if self._bandwidth is not None and packet.extensions.abs_send_time is not None:
+            estimate = self._bandwidth.add(
+                abs_send_time=packet.extensions.abs_send_time,
+                arrival_ms=arrival_time_ms,
+                size=len(packet.payload) + packet.padding_size,
+                ssrc=self.track.ssrc or packet.ssrc,
+            )
+            if estimate is not None:
+                await self._tell_estimate(estimate)
         resent = packet.payload_type in self._originals
         if resent:
             packet = self._unwrap(packet)
@@ -188,26 +194,40 @@ class ReceiverTap:
         track = self.track
         source = track.statistics
         actions = track.on_packet(packet, now_ns, resent=resent)
-        if track.statistics is not source:
+        is_new_source = track.statistics is not source
+        if is_new_source:
             self._follow_source()
         if packet.timestamp != self._timestamp and packet.ssrc == track.ssrc and not resent:
             self._timestamp = packet.timestamp
             self._observer.on_packet(packet.timestamp, now_ns)
+        if is_new_source:
+            await self._take_early_report()
         if actions:
             await self._perform(actions)
-        if track.next_check_ns is not None:
+        if track.next_check_ns != self._announced_ns:
             self._announce()
 
     async def _on_rtcp(self, packet: Any) -> None:
         if isinstance(packet, RtcpSrPacket):
             if packet.ssrc == self.track.ssrc:
-                self.reports += 1
-                info = packet.sender_info
-                self._observer.on_report(ntp_to_ns(info.ntp_timestamp), info.rtp_timestamp, self._clock_ns())
-                await self._pass_rtcp(packet)
+                await self._take_report(packet, self._clock_ns())
+            else:
+                self._early_report = packet, self._clock_ns()
         elif isinstance(packet, RtcpByePacket) and self.track.ssrc in (None, *packet.sources):
             self._on_end()
             await self._pass_rtcp(packet)
+
+    async def _take_report(self, packet: RtcpSrPacket, arrival_ns: int) -> None:
+        self.reports += 1
+        info = packet.sender_info
+        self._observer.on_report(ntp_to_ns(info.ntp_timestamp), info.rtp_timestamp, arrival_ns)
+        await self._pass_rtcp(packet)
+
+    async def _take_early_report(self) -> None:
+        """Take the report that came before the first packet of its source, as ffmpeg's does."""
+        early, self._early_report = self._early_report, None
+        if early is not None and early[0].ssrc == self.track.ssrc:
+            await self._take_report(*early)
 
     def _on_disconnect(self) -> None:
         self._on_end()
@@ -230,19 +250,9 @@ class ReceiverTap:
             return None
         return unwrap_rtx(packet, payload_type=self._originals[packet.payload_type], ssrc=ssrc)
 
-    async def _estimate(self, packet: Any, arrival_time_ms: int) -> None:
-        """Feed the bandwidth estimate; after a pause aiortc's own would count through every millisecond."""
-        if arrival_time_ms - self._estimated_ms > ESTIMATE_EXPIRES_MS or len(self._estimator.ssrcs) > 1:
-            self._estimator = RemoteBitrateEstimator()
-        self._estimated_ms = arrival_time_ms
-        estimate = self._estimator.add(
-            abs_send_time=packet.extensions.abs_send_time,
-            arrival_time_ms=arrival_time_ms,
-            payload_size=len(packet.payload) + packet.padding_size,
-            ssrc=self.track.ssrc or packet.ssrc,
-        )
+    async def _tell_estimate(self, estimate: Estimate) -> None:
         own_ssrc = self._receiver._RTCRtpReceiver__rtcp_ssrc
-        if estimate is not None and own_ssrc is not None:
+        if own_ssrc is not None:
             fci = pack_remb_fci(*estimate)
             await self._receiver._send_rtcp(
                 RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=own_ssrc, media_ssrc=0, fci=fci)
@@ -278,10 +288,8 @@ class ReceiverTap:
             self._arrivals.popitem(last=False)
 
     def _announce(self) -> None:
-        due_ns = self.track.next_check_ns
-        if due_ns is not None and (self._announced_ns is None or due_ns < self._announced_ns):
-            self._announced_ns = due_ns
-            self._on_due()
+        self._announced_ns = self.track.next_check_ns
+        self._on_due(self._announced_ns)
 
 
 def create_peer(
@@ -317,6 +325,7 @@ def require_supported_aiortc() -> None:
     _require(receiver, _RECEIVER_PARTS)
     _require(receiver.transport, _TRANSPORT_PARTS)
     _require(receiver.transport._rtp_router, _ROUTER_PARTS)
+    _require(unchanged_connection(), _CONNECTION_PARTS)
 
 
 async def close_peer(peer: RTCPeerConnection) -> None:

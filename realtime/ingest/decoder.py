@@ -1,4 +1,4 @@
-"""Decoding one track in a thread of its own, with bounded queues on both sides."""
+"""Decoding one track, with bounded queues on both sides."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import av
 from realtime.ingest.rtp.packet import EncodedFrame
 from realtime.types import TrackKind
 
-MAX_ENCODED_FRAMES: dict[TrackKind, int] = {"audio": 100, "video": 60}
+MAX_ENCODED_FRAMES = 60
 MAX_ENCODED_BYTES = 16 << 20
-MAX_DECODED_FRAMES: dict[TrackKind, int] = {"audio": 100, "video": 10}
+MAX_DECODED_FRAMES = 10
 MAX_PIXELS = 4096 * 2304
 
 DecodedFrame = av.AudioFrame | av.VideoFrame
@@ -31,11 +31,14 @@ _VP8_DIMENSION = 0x3FFF
 class TrackDecoder:
     """Decodes frames in order; their pts stay raw RTP timestamps.
 
-    The newest frame is refused while too many wait to be decoded, the oldest is dropped while too many wait
-    to be taken. After a video frame that cannot be decoded, nothing comes out before the next key frame.
+    Sound is decoded where it is put: that takes less time than to wake a thread does. Pictures are decoded
+    in a thread of their own. The newest frame is refused while too many wait to be decoded, the oldest is
+    dropped while too many wait to be handed on. After a video frame that cannot be decoded, nothing comes
+    out before the next key frame.
 
     Args:
         kind: The track's kind.
+        on_frames: Takes decoded frames, on the event loop.
         on_damage: Called on the event loop when a video frame could not be decoded.
 
     Attributes:
@@ -43,8 +46,15 @@ class TrackDecoder:
         damaged: Frames that could not be decoded, or came after one and needed it.
     """
 
-    def __init__(self, kind: TrackKind, *, on_damage: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        kind: TrackKind,
+        *,
+        on_frames: Callable[[Sequence[DecodedFrame]], None],
+        on_damage: Callable[[], None],
+    ) -> None:
         self._kind = kind
+        self._on_frames = on_frames
         self._on_damage = on_damage
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()
@@ -52,24 +62,38 @@ class TrackDecoder:
         self._encoded_bytes = 0
         self._closing = False
         self._decoded: deque[DecodedFrame] = deque()
-        self._ready = asyncio.Event()
         self._ended = asyncio.Event()
         self._failure: Exception | None = None
         self._codec: tuple[CodecName, av.AudioCodecContext | av.VideoCodecContext] | None = None
         self._lost_track = False
         self.dropped = 0
         self.damaged = 0
-        self._thread = threading.Thread(target=self._run, name=f"{kind}-decoder", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to decode; once."""
-        self._thread.start()
+        if self._kind == "video":
+            self._thread = threading.Thread(target=self._run, name="video-decoder", daemon=True)
+            self._thread.start()
 
     def put(self, codec: CodecName, frame: EncodedFrame) -> bool:
-        """Queue a frame; False if it had to be dropped."""
+        """Decode a frame or queue it to be decoded; False if it had to be dropped."""
+        return self._decode_here(codec, frame) if self._kind == "audio" else self._queue(codec, frame)
+
+    def _decode_here(self, codec: CodecName, frame: EncodedFrame) -> bool:
+        if self._closing:
+            self.dropped += 1
+            return False
+        try:
+            self._decode(codec, frame)
+        except Exception as error:
+            self._fail(error)
+        return True
+
+    def _queue(self, codec: CodecName, frame: EncodedFrame) -> bool:
         with self._changed:
             size = self._encoded_bytes + len(frame.data)
-            full = len(self._encoded) >= MAX_ENCODED_FRAMES[self._kind] or size > MAX_ENCODED_BYTES
+            full = len(self._encoded) >= MAX_ENCODED_FRAMES or size > MAX_ENCODED_BYTES
             if full or self._closing:
                 self.dropped += 1
                 return False
@@ -78,28 +102,23 @@ class TrackDecoder:
             self._changed.notify()
         return True
 
-    async def take(self) -> list[DecodedFrame]:
-        """Wait for decoded frames and return them in order; an empty list is the end.
+    async def wait(self) -> None:
+        """Wait until all frames have been handed on and none will follow.
 
         Raises:
-            Exception: What ended the thread, if that was an error of its own.
+            Exception: What ended the decoding, if that was not the media's fault.
         """
-        await self._ready.wait()
-        self._ready.clear()
-        with self._changed:
-            frames = list(self._decoded)
-            self._decoded.clear()
-        if self._ended.is_set():
-            self._ready.set()
-            if not frames and self._failure is not None:
-                raise self._failure
-        return frames
+        await self._ended.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def end(self) -> None:
         """Take no more frames; what waits is still decoded. Idempotent."""
         with self._changed:
             self._closing = True
             self._changed.notify()
+        if self._kind == "audio":
+            self._ended.set()
 
     async def close(self) -> None:
         """Drop what waits and wait until the thread has ended. Idempotent."""
@@ -107,7 +126,7 @@ class TrackDecoder:
             self.dropped += len(self._encoded)
             self._encoded.clear()
         self.end()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             await self._ended.wait()
             self._thread.join()
 
@@ -119,11 +138,11 @@ class TrackDecoder:
             self._failure = error
         finally:
             self.end()
-            self._loop.call_soon_threadsafe(self._on_thread_end)
+            self._loop.call_soon_threadsafe(self._ended.set)
 
-    def _on_thread_end(self) -> None:
-        self._ended.set()
-        self._ready.set()
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self.end()
 
     def _next(self) -> tuple[CodecName, EncodedFrame] | None:
         with self._changed:
@@ -158,14 +177,26 @@ class TrackDecoder:
             self._loop.call_soon_threadsafe(self._on_damage)
 
     def _emit(self, decoded: Sequence[DecodedFrame]) -> None:
+        if self._kind == "audio":
+            self._on_frames(decoded)
+            return
         with self._changed:
             announced = bool(self._decoded)
             self._decoded.extend(decoded)
-            while len(self._decoded) > MAX_DECODED_FRAMES[self._kind]:
+            while len(self._decoded) > MAX_DECODED_FRAMES:
                 self._decoded.popleft()
                 self.dropped += 1
         if decoded and not announced:
-            self._loop.call_soon_threadsafe(self._ready.set)
+            self._loop.call_soon_threadsafe(self._hand_on)
+
+    def _hand_on(self) -> None:
+        with self._changed:
+            frames = list(self._decoded)
+            self._decoded.clear()
+        try:
+            self._on_frames(frames)
+        except Exception as error:
+            self._fail(error)
 
     def _context(self, codec: CodecName) -> av.AudioCodecContext | av.VideoCodecContext:
         if self._codec is None or self._codec[0] != codec:

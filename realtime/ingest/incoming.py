@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiortc import RTCRtpReceiver
 
 from realtime.ingest.aiortc_tap import CLOCK_RATES_HZ, ReceiverTap
-from realtime.ingest.decoder import TrackDecoder
+from realtime.ingest.alarm import Alarm
+from realtime.ingest.decoder import DecodedFrame, TrackDecoder
 from realtime.ingest.live import LiveTrack
 from realtime.ingest.reception import TrackReception
 from realtime.ingest.sink import MediaSink
@@ -26,7 +27,6 @@ class IncomingTrack:
         sink: Receives the media.
         codec_delay_ns: By how much later than its timestamp says something was recorded.
         clock_ns: Monotonic clock.
-        on_due: Called when the tap's ``on_timer`` is due earlier than before.
 
     Attributes:
         tap: The packets.
@@ -42,12 +42,12 @@ class IncomingTrack:
         sink: MediaSink,
         codec_delay_ns: int,
         clock_ns: Callable[[], int],
-        on_due: Callable[[], None],
     ) -> None:
         clock = TrackClock(clock_hz=CLOCK_RATES_HZ[kind], codec_delay_ns=codec_delay_ns)
         call_clock.add_track(kind, clock)
         self._clock_ns = clock_ns
-        self._decoder = TrackDecoder(kind, on_damage=self._on_damage)
+        self._alarm = Alarm(clock_ns)
+        self._decoder = TrackDecoder(kind, on_frames=self._on_frames, on_damage=self._on_damage)
         self.tap = ReceiverTap(
             receiver,
             kind=kind,
@@ -55,22 +55,26 @@ class IncomingTrack:
             clock_ns=clock_ns,
             on_frame=self._decoder.put,
             on_end=self._decoder.end,
-            on_due=on_due,
+            on_due=self._alarm.set,
         )
         self.live = LiveTrack(kind, clock=call_clock, sink=sink, packets=self.tap)
 
     async def run(self) -> None:
         """Place decoded frames on the timeline until the track ends."""
         self._decoder.start()
-        while frames := await self._decoder.take():
-            now_ns = self._clock_ns()
-            for frame in frames:
-                self.live.on_frame(frame, now_ns)
+        await self._decoder.wait()
         self.live.end()
+
+    async def keep_time(self) -> None:
+        """Ask for packets and give them up when it is time; sleep while nothing is missing."""
+        while True:
+            await self._alarm.wait()
+            await self.tap.on_timer()
 
     async def close(self) -> None:
         """Stop decoding and wait until that has ended. Idempotent."""
         await self._decoder.close()
+        self._alarm.set(None)
 
     def reception(self) -> TrackReception:
         """Return how well the track comes in."""
@@ -88,6 +92,11 @@ class IncomingTrack:
             dropped=self._decoder.dropped,
             jitter_ms=0.0 if statistics is None else round(statistics.jitter_ms, 2),
         )
+
+    def _on_frames(self, frames: Sequence[DecodedFrame]) -> None:
+        now_ns = self._clock_ns()
+        for frame in frames:
+            self.live.on_frame(frame, now_ns)
 
     def _on_damage(self) -> None:
         self.tap.require_key_frame()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import av
@@ -13,6 +14,8 @@ from realtime.types import AudioFrame, Float32, GapReason, MediaGap, TimeSpan, r
 
 JITTER_TOLERANCE_NS = 20 * NS_PER_MS
 MAX_BLOCK_SAMPLES = SAMPLE_RATE_HZ // 10
+#: A shorter hole is filled with silence that is not handed on: a new resampler would cost ten times as much.
+MAX_BRIDGED_NS = 200 * NS_PER_MS
 
 AudioItem = AudioFrame | MediaGap
 
@@ -24,6 +27,9 @@ class AudioLine:
     less than the tolerance is jitter. Beyond that, a late pts starts a new segment after a
     ``MediaGap`` and an early one means that media already covered came again: it is cut away and counted. The
     error of a block's time is therefore bounded by the tolerance however far the source's clock drifts.
+
+    A hole of up to ``MAX_BRIDGED_NS`` does not end its segment: the resampler is fed silence, of which
+    nothing is handed on but the gap.
 
     The resampler (libswresample, polyphase) aligns its first output sample with its first input sample; its
     delay holds output back but does not shift it, so sample n of a segment lies n / 16000 s after its start.
@@ -40,6 +46,8 @@ class AudioLine:
         self._counted = 0
         self._next_sample = 0
         self._to_cut = 0
+        self._holes: deque[tuple[int, int]] = deque()
+        self._silent_samples = 0
         self._began = False
         self._arrival_ns: int | None = None
         self.frames = 0
@@ -70,7 +78,8 @@ class AudioLine:
         if expected_ns is not None:
             ahead_ns = time_ns - expected_ns
             if ahead_ns > self._tolerance_ns:
-                items += self._end_segment()
+                bridged = self._resampler is not None and ahead_ns <= MAX_BRIDGED_NS and _has_silence(frame)
+                items += self._bridge(frame, expected_ns, time_ns) if bridged else self._end_segment()
             elif ahead_ns < -self._tolerance_ns:
                 repeated = -ahead_ns * frame.sample_rate // NS_PER_S
                 self.late_samples += min(repeated, frame.samples) * SAMPLE_RATE_HZ // frame.sample_rate
@@ -80,12 +89,7 @@ class AudioLine:
         if self._anchor_ns is None:
             items += self._begin_segment(time_ns)
         self._format = source
-        self._counted += frame.samples
-        if self._resampler is None:
-            self._resampler = AudioResampler(
-                format="flt", layout="mono", rate=SAMPLE_RATE_HZ, options={"rematrix_maxval": "1.0"}
-            )
-        return items + self._blocks(self._resampler.resample(frame))
+        return items + self._resample(frame)
 
     def advance(self, time_ns: int, reason: GapReason) -> list[AudioItem]:
         """Cover everything before a call time; what no audio covers becomes a gap."""
@@ -101,6 +105,19 @@ class AudioLine:
         if self._anchor_ns is None or self._format is None:
             return None
         return self._anchor_ns + self._counted * NS_PER_S // self._format[0]
+
+    def _resample(self, frame: av.AudioFrame) -> list[AudioItem]:
+        self._counted += frame.samples
+        if self._resampler is None:
+            self._resampler = AudioResampler(
+                format="flt", layout="mono", rate=SAMPLE_RATE_HZ, options={"rematrix_maxval": "1.0"}
+            )
+        return self._blocks(self._resampler.resample(frame))
+
+    def _bridge(self, frame: av.AudioFrame, start_ns: int, end_ns: int) -> list[AudioItem]:
+        self._holes.append((sample_at(start_ns), sample_at(end_ns)))
+        missing = (end_ns - start_ns) * frame.sample_rate // NS_PER_S
+        return self._resample(_silence_like(frame, missing))
 
     def _begin_segment(self, time_ns: int) -> list[AudioItem]:
         self._anchor_ns, self._counted = time_ns, 0
@@ -120,7 +137,10 @@ class AudioLine:
             return []
         remaining = [frame for frame in self._resampler.resample(None) if frame is not None]
         self._resampler = None
-        return self._blocks(remaining)
+        items = self._blocks(remaining)
+        self._holes.clear()
+        self._silent_samples = 0
+        return items
 
     def _gap_to(self, end_sample: int, reason: GapReason) -> list[AudioItem]:
         if end_sample <= self._next_sample:
@@ -130,25 +150,62 @@ class AudioLine:
         return [MediaGap(track="audio", span=span, reason=reason)]
 
     def _blocks(self, frames: list[av.AudioFrame]) -> list[AudioItem]:
-        blocks: list[AudioItem] = []
+        items: list[AudioItem] = []
         for frame in frames:
             samples = _mono(frame)
             cut = min(self._to_cut, len(samples))
             self._to_cut -= cut
             self.late_samples += cut
-            for first in range(cut, len(samples), MAX_BLOCK_SAMPLES):
-                block = read_only(samples[first : first + MAX_BLOCK_SAMPLES])
-                start_ns = self.covered_ns
-                blocks.append(AudioFrame(start_ns=start_ns, samples=block, arrival_ns=self._arrival_ns))
-                self._next_sample += len(block)
-        return blocks
+            first = cut
+            while first < len(samples):
+                items += self._holes_here()
+                if self._silent_samples:
+                    passed = min(self._silent_samples, len(samples) - first)
+                    self._silent_samples -= passed
+                else:
+                    passed = min(MAX_BLOCK_SAMPLES, len(samples) - first, self._samples_to_hole())
+                    block = read_only(samples[first : first + passed])
+                    items.append(
+                        AudioFrame(start_ns=self.covered_ns, samples=block, arrival_ns=self._arrival_ns)
+                    )
+                    self._next_sample += passed
+                first += passed
+        return items
+
+    def _holes_here(self) -> list[AudioItem]:
+        """Return the gap that begins here, if one does; its silence is then still to come."""
+        gaps: list[AudioItem] = []
+        while self._holes and self._holes[0][0] <= self._next_sample:
+            _, end = self._holes.popleft()
+            self._silent_samples += max(0, end - self._next_sample)
+            gaps += self._gap_to(end, GapReason.LOSS)
+        return gaps
+
+    def _samples_to_hole(self) -> int:
+        return self._holes[0][0] - self._next_sample if self._holes else MAX_BLOCK_SAMPLES
 
 
 def _mono(frame: av.AudioFrame) -> Float32:
-    samples = np.array(frame.to_ndarray(), dtype=np.float32).reshape(-1)
-    if not np.isfinite(samples).all():
+    plane = memoryview(frame.planes[0])
+    samples: Float32 = np.frombuffer(plane, dtype=np.float32, count=frame.samples).copy()
+    if not np.isfinite(samples.dot(samples)):
         np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
     return np.clip(samples, -1.0, 1.0, out=samples)
+
+
+def _has_silence(frame: av.AudioFrame) -> bool:
+    """Whether zeros are silence in this format."""
+    return not frame.format.name.startswith("u8")
+
+
+def _silence_like(frame: av.AudioFrame, samples: int) -> av.AudioFrame:
+    rows: Any = frame.to_ndarray()
+    step = 1 if frame.format.is_planar else frame.layout.nb_channels
+    silence = av.AudioFrame.from_ndarray(
+        np.zeros((len(rows), samples * step), rows.dtype), format=frame.format.name, layout=frame.layout.name
+    )
+    silence.sample_rate = frame.sample_rate
+    return silence
 
 
 def _without_head(frame: av.AudioFrame, samples: int) -> av.AudioFrame:

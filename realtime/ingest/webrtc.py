@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -67,7 +67,6 @@ class WebRtcReceiver:
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None
         self._connected = False
-        self._due = asyncio.Event()
 
     async def accept(self, offer_sdp: str) -> str:
         """Accept an offer and return the answer; connecting goes on in the background.
@@ -193,7 +192,6 @@ class WebRtcReceiver:
                 sink=self._sink,
                 codec_delay_ns=opus_delay_ns if kind == "audio" else 0,
                 clock_ns=self._clock_ns,
-                on_due=self._due.set,
             )
 
     def _start(self) -> None:
@@ -206,7 +204,7 @@ class WebRtcReceiver:
             )
         for incoming in self._incoming.values():
             self._own(self._run(incoming))
-        self._own(self._keep_time())
+            self._own(incoming.keep_time())
         self._own(self._watch())
 
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
@@ -225,19 +223,6 @@ class WebRtcReceiver:
         await incoming.run()
         if all(track.live.state is TrackState.ENDED for track in self._incoming.values()):
             self._end(EndReason.PEER_LEFT)
-
-    async def _keep_time(self) -> None:
-        """Do what the tracks have due; sleep while nothing is missing."""
-        taps = [incoming.tap for incoming in self._incoming.values()]
-        while True:
-            due_ns = [tap.due_ns for tap in taps if tap.due_ns is not None]
-            wait_s = max(0, min(due_ns) - self._clock_ns()) / NS_PER_S if due_ns else None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._due.wait()
-            self._due.clear()
-            for tap in taps:
-                await tap.on_timer()
 
     async def _watch(self) -> None:
         started_ns = self._clock_ns()

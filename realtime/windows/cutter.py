@@ -92,11 +92,19 @@ class WindowCutter:
             self._speech.put(tick, probability)
         self._audio_end_sample = max(self._audio_end_sample, end_sample)
 
-    def push_audio_gap(self, gap: MediaGap) -> None:
-        """Take a span without audio."""
+    def push_audio_gap(self, gap: MediaGap, *, waiting_from: int | None = None) -> None:
+        """Take a span without audio.
+
+        Args:
+            gap: The span.
+            waiting_from: The sample from which on ``push_speech`` is still to come; None where it is not.
+        """
         self._start_at(tick_at(gap.span.start_ns))
         self._audio_gaps.append(gap)
-        self._audio_end_sample = max(self._audio_end_sample, sample_at(gap.span.end_ns))
+        end_sample = sample_at(gap.span.end_ns)
+        if waiting_from is not None:
+            end_sample = min(end_sample, waiting_from)
+        self._audio_end_sample = max(self._audio_end_sample, end_sample)
 
     def ready(self) -> Iterator[Window]:
         """Yield the windows that have become complete."""

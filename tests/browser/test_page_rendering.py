@@ -142,7 +142,7 @@ def test_a_new_alert_is_announced_and_leads_to_its_card(opened: Opened) -> None:
     expect(opened.page.locator("#announcer")).to_have_text("")
     opened.stub.raise_alert("carol", "suspicious", "alert")
     expect(opened.page.locator("#announcer")).to_contain_text("carol is now alert at 1:13.")
-    opened.alert_seqs().first.locator("button").click()
+    opened.alert_seqs().first.locator(".alert-body").click()
     expect(opened.card("carol")).to_be_focused()
 
 
@@ -266,18 +266,20 @@ def test_keyboard_goes_over_reception_and_heatmaps_and_publishing_to_the_alerts(
     expect(opened.alert_seqs()).to_have_count(2)
     opened.page.locator("#alert-count").focus()
     visited = []
-    for _ in range(9):
+    for _ in range(13):
         opened.page.keyboard.press("Tab")
         visited.append(
             opened.page.evaluate(
                 """() => { const at = document.activeElement;
-                    return at.name || at.dataset.source || at.closest("[data-part]")?.dataset.part
+                    return at.name || at.dataset.source || at.dataset.feedbackState
+                        || at.closest("[data-part]")?.dataset.part
                         || at.closest("[data-heatmap]")?.dataset.heatmap
                         || `alert ${at.closest("[data-seq]")?.dataset.seq}`; }"""
             )
         )
     assert visited == [
-        "reception", "intra", "cross", "participant", "call", "camera", "tab", "alert 2", "alert 1",
+        "reception", "intra", "cross", "participant", "call", "camera", "tab",
+        "alert 2", "acknowledged", "false_alarm", "alert 1", "acknowledged", "false_alarm",
     ]  # fmt: skip
 
 

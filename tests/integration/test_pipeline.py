@@ -11,7 +11,8 @@ import pytest
 from realtime.config import MonitorConfig, ScoringConfig
 from realtime.encoders.baseline import BaselineAudioEncoder, BaselineVisualEncoder
 from realtime.encoders.speech import SpeechDetector
-from realtime.pipeline import ParticipantPipeline, WindowResult
+from realtime.judge import WindowResult
+from realtime.pipeline import ParticipantPipeline
 from realtime.scan import scan_file
 from realtime.timebase import SAMPLES_PER_TICK, sample_time_ns, tick_time_ns
 from realtime.types import (

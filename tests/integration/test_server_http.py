@@ -8,9 +8,9 @@ from starlette.requests import Request
 from realtime.errors import ConfigurationError, SignallingError
 from realtime.server.app import create_app
 from realtime.server.auth import COOKIE_NAME, Auth
+from realtime.server.body import MAX_BODY_BYTES, read_text
 from realtime.server.ports import Health, HealthState, ParticipantSnapshot
 from realtime.server.runner import MonitorServer
-from realtime.server.whip import MAX_BODY_BYTES, read_text
 from tests.support.fake_monitor import OFFER, draft, joined, running, score
 
 SDP = {"Content-Type": "application/sdp"}

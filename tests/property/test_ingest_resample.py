@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime.ingest.resample import JITTER_TOLERANCE_NS, AudioItem, AudioLine
@@ -117,6 +117,7 @@ def _format_changes(plan: list[Run]) -> list[float]:
         max_size=25,
     )
 )
+@example([(-61, True), (41, True), (41, True)])
 def test_any_times_tile_the_timeline(moves: list[tuple[int, bool]]) -> None:
     line = AudioLine()
     items: list[AudioItem] = []
@@ -145,3 +146,35 @@ def test_drift_of_the_source_stays_bounded(drift: float) -> None:
         items += line.push(time_ns, audio_frame(np.zeros((1, 320), np.float32), rate=16000))
         assert abs(line.covered_ns - (time_ns + 20 * MS)) <= 2 * JITTER_TOLERANCE_NS + 20 * MS
     check_tiling(items)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 14), min_size=1, max_size=12),
+    st.sampled_from([8000, 44100, 48000]),
+    st.sampled_from(["s16", "flt", "fltp"]),
+)
+def test_lost_packets_leave_gaps_of_their_own_length(steps: list[int], rate: int, format_name: str) -> None:
+    line = AudioLine(jitter_tolerance_ns=8 * MS)
+    items = line.push(
+        0, audio_frame(np.zeros((1, rate // 50), np.float32), rate=rate, format_name=format_name)
+    )
+    lost: list[tuple[int, int]] = []
+    packet = 0
+    for step in steps:
+        if step > 1:
+            lost.append(((packet + 1) * 20 * MS, (packet + step) * 20 * MS))
+        packet += step
+        times_s = packet / 50 + np.arange(rate // 50) / rate
+        samples = (0.9 * np.sign(np.sin(2 * np.pi * 100 * times_s))).astype(np.float32)[None]
+        items += line.push(packet * 20 * MS, audio_frame(samples, rate=rate, format_name=format_name))
+    items += line.flush()
+    check_tiling(items)
+    gaps = [(item.span.start_ns, item.span.end_ns) for item in items if isinstance(item, MediaGap)]
+    assert len(gaps) == len(lost)
+    for gap, expected in zip(gaps, lost, strict=True):
+        assert max(abs(a - b) for a, b in zip(gap, expected, strict=True)) <= 2 * NS_PER_S // SAMPLE_RATE_HZ
+    for item in items:
+        if isinstance(item, AudioFrame) and item.start_ns >= 20 * MS:
+            middle = item.samples[EDGE_SAMPLES:-EDGE_SAMPLES]
+            assert np.abs(middle).max(initial=0.5) > 0.4

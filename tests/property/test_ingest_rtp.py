@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from realtime.ingest.rtp.audio import MAX_WAIT_NS
 from realtime.ingest.rtp.key_frames import REPEAT_NS
-from realtime.ingest.rtp.missing import FIRST_REPEAT_NS, MAX_PER_NACK, REORDER_ALLOWANCE_NS
+from realtime.ingest.rtp.missing import LEAST_REPEAT_NS, MAX_PER_NACK, REORDER_ALLOWANCE_NS, TOGETHER_NS
 from realtime.ingest.rtp.reorder import MAX_MISSING, MAX_WAITING, MAX_WAITING_BYTES
-from realtime.ingest.rtp.track import CHECK_INTERVAL_NS, TrackReceiver
+from realtime.ingest.rtp.track import TrackReceiver
 from realtime.ingest.rtp.video import GIVE_UP_NS, MAX_FRAME_BYTES
 from tests.support.rtp import MS, OPUS, VP8, RtpPacket, Run, SentFrame, opus_frames, receiver, vp8_frames
 
@@ -108,7 +108,7 @@ def test_only_whole_frames_with_all_that_they_rest_on_are_handed_on(
         whole_ns = handed.arrival_ns
         if not frame.packets[-1].marker:
             whole_ns = max(whole_ns, network.first[frame.numbers.stop])
-        assert now_ns - whole_ns <= GIVE_UP_NS + CHECK_INTERVAL_NS
+        assert now_ns - whole_ns <= GIVE_UP_NS
     for earlier, later in pairwise([-1, *indices]):
         assert frames[later].is_key or (later == earlier + 1 and earlier >= 0)
     network.check_counts(run.receiver)
@@ -151,9 +151,9 @@ def test_requests_name_what_is_missing_and_keep_their_distance(
             asked.setdefault(number, []).append(now_ns)
     for number, times in asked.items():
         overtaken_ns = min(time for other, time in network.first.items() if other > number)
-        assert times[0] >= overtaken_ns + REORDER_ALLOWANCE_NS
-        assert times[-1] <= overtaken_ns + GIVE_UP_NS + CHECK_INTERVAL_NS
-        assert all(later - earlier >= FIRST_REPEAT_NS for earlier, later in pairwise(times))
+        assert times[0] >= overtaken_ns + REORDER_ALLOWANCE_NS - TOGETHER_NS
+        assert times[-1] <= overtaken_ns + GIVE_UP_NS
+        assert all(later - earlier >= LEAST_REPEAT_NS - TOGETHER_NS for earlier, later in pairwise(times))
     for earlier, later in pairwise(run.key_frame_requests):
         assert later - earlier >= REPEAT_NS
     counters = run.receiver.counters
@@ -172,7 +172,7 @@ def test_a_lost_block_of_audio_costs_only_itself(count: int, first_number: int, 
     for now_ns, handed in run.frames:
         number = first_number + int.from_bytes(handed.data, "big")
         assert handed.arrival_ns == network.first[number]
-        assert now_ns - handed.arrival_ns <= MAX_WAIT_NS + CHECK_INTERVAL_NS
+        assert now_ns - handed.arrival_ns <= MAX_WAIT_NS
         assert handed.payload_type == OPUS
     counters = run.receiver.counters
     network.check_counts(run.receiver)

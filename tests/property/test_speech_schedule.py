@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.encoders.speech import CHUNK, SpeechDetector
+from realtime.encoders.speech import CHUNK, MAX_SILENT_SAMPLES, SpeechDetector
 
 
 class Counter:
@@ -49,3 +49,32 @@ def test_chunks_wait_for_the_moment_and_then_run_together() -> None:
     bursts = [(index, size) for index, size in enumerate(sizes) if size]
     assert [size for _, size in bursts] == [3, 12, 13]
     assert all(size * CHUNK <= 6400 + CHUNK for _, size in bursts)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(1, MAX_SILENT_SAMPLES)), max_size=40), st.integers(1, 9000)
+)
+def test_short_holes_are_silence(plan: list[tuple[bool, int]], every: int) -> None:
+    rng = np.random.default_rng(0)
+    whole, holed = SpeechDetector(Counter(), (every, 0)), SpeechDetector(Counter(), (every, 0))
+    expected, got = [], []
+    start = 0
+    for is_hole, length in plan:
+        samples = np.zeros(length, np.float32) if is_hole else rng.normal(size=length).astype(np.float32)
+        expected += whole.push(start, samples)
+        got += holed.push_gap(start, start + length) if is_hole else holed.push(start, samples)
+        start += length
+        known = got[-1][1] if got else 0
+        assert holed.waiting_from == (known if known < start else None)
+    assert [*got, *holed.flush()] == [*expected, *whole.flush()]
+
+
+def test_a_long_hole_ends_the_run_and_starts_a_fresh_state() -> None:
+    detector, fresh = SpeechDetector(Counter()), SpeechDetector(Counter())
+    samples = np.ones(700, np.float32)
+    before = list(detector.push(0, samples))
+    ended = list(detector.push_gap(700, 700 + MAX_SILENT_SAMPLES + 1))
+    assert [(first, end) for first, end, _ in before + ended] == [(0, CHUNK), (CHUNK, 700)]
+    assert detector.waiting_from is None
+    again = 700 + MAX_SILENT_SAMPLES + 1
+    assert [run[2] for run in detector.push(again, samples)] == [run[2] for run in fresh.push(0, samples)]

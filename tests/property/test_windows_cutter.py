@@ -150,3 +150,44 @@ def test_memory_does_not_grow_in_an_hour_of_call() -> None:
     before = sizes()
     run(range(2_000, 90_000))
     assert sizes() == before
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.tuples(st.floats(20, 300), st.floats(0, 500), st.integers(0, 3)),
+        ),
+        min_size=10,
+        max_size=40,
+    )
+)
+@settings(deadline=None, max_examples=40)
+def test_quality_is_that_of_the_ticks_with_a_followed_face(shown):
+    cutter = WindowCutter(CONFIG, 4)
+    for tick, seen in enumerate(shown):
+        if seen is None:
+            cutter.push_face(FaceFrame(tick=tick, reason=FaceReason.NO_FACE))
+        else:
+            size, sharpness, others = seen
+            cutter.push_face(
+                FaceFrame(
+                    tick=tick,
+                    reason=FaceReason.BLURRED,
+                    track_id=1,
+                    face_size_px=size,
+                    sharpness=sharpness,
+                    other_faces=others,
+                )
+            )
+    for window in cutter.flush():
+        start = window.index * CONFIG.hop_ticks
+        inside = [seen for seen in shown[start : start + CONFIG.length_ticks] if seen is not None]
+        if not inside:
+            assert window.face_px is window.sharpness is None
+            assert window.other_faces == 0
+            continue
+        sizes, sharpnesses, others = zip(*inside, strict=True)
+        assert window.face_px == np.median(sizes)
+        assert window.sharpness == np.median(sharpnesses)
+        assert window.other_faces == max(others)

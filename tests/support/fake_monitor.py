@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from realtime.alerts.feedback_file import FeedbackFile
 from realtime.alerts.store import AlertStore
 from realtime.errors import CapacityError, SignallingError
 from realtime.observe.metrics import MonitorMetrics
@@ -198,6 +199,8 @@ async def running(
     *,
     store_path: Path | None = None,
     token: str | None = None,
+    viewer_token: str | None = None,
+    feedback: FeedbackFile | None = None,
     port: int = 0,
     send_timeout_s: float = 10.0,
     ping_interval_s: float = 20.0,
@@ -210,8 +213,9 @@ async def running(
         app = create_app(
             monitor,
             hub,
-            auth=Auth.for_bind("127.0.0.1", token),
+            auth=Auth.for_bind("127.0.0.1", token, viewer_token),
             static_dir=write_page(folder),
+            feedback=feedback,
             send_timeout_s=send_timeout_s,
         )
         async with MonitorServer(app, host="127.0.0.1", port=port, ping_interval_s=ping_interval_s) as server:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from realtime.alerts.machine import Finding
 from realtime.config import AlertConfig, ScoringConfig, WindowConfig
 from realtime.timebase import TICK_NS
 from realtime.types import AlertState, Embedding, LagEmbeddings, TimeSpan, Window
@@ -208,23 +209,27 @@ class NaiveScorer:
 
 
 class NaiveMachine:
-    """The alert machine's rules, read off the whole history of evidence at every update."""
+    """The alert machine's rules, read off the whole history of evidence and findings at every update."""
 
-    def __init__(self, config: AlertConfig, lapse_after_ns: int, max_step_ns: int) -> None:
+    def __init__(
+        self, config: AlertConfig, lapse_after_ns: int, max_step_ns: int, tested: Collection[str] = ()
+    ) -> None:
         self.config = config
         self.lapse_after_ns = lapse_after_ns
         self.max_step_ns = max_step_ns
+        self.tested = set(tested)
         self.state = AlertState.CLEAR
         self.causes: set[str] = set()
         self.raised_ns = 0
+        self.findings: list[Finding | None] = []
         self.history: list[tuple[int, int, Mapping[str, float | None]]] = []
-        self._since = 0
+        self._since: dict[str, int] = {}
         self._last_ns: int | None = None
 
     def _held_ns(self, channel: str, low: float, high: float) -> int:
         """Length of the channel's newest unbroken run of evidence inside (low, high); -1 for none."""
         run: list[int] = []
-        for _, step, margins in reversed(self.history[self._since :]):
+        for _, step, margins in reversed(self.history[self._since.get(channel, 0) :]):
             margin = margins.get(channel)
             if margin is None:
                 continue
@@ -233,8 +238,21 @@ class NaiveMachine:
             run.append(step)
         return sum(run[:-1]) if run else -1
 
-    def update(self, time_ns: int, margins: Mapping[str, float | None]) -> AlertState | None:
+    def _is_calm(self, channel: str, found: Finding) -> bool:
+        if channel in {*found.suspects, *found.culprits}:
+            return False
+        since = self.history[self._since.get(channel, 0) :]
+        if all(margins.get(channel) is None for _, _, margins in since):
+            return True
+        return self._held_ns(channel, self.config.offset_margin, float("inf")) >= self.config.clear_after_ns
+
+    def update(
+        self, time_ns: int, margins: Mapping[str, float | None], finding: Finding | None = None
+    ) -> AlertState | None:
         """Return the state entered, None where it stays."""
+        self.findings.append(finding)
+        known = [each for each in self.findings if each is not None]
+        found = known[-1] if known else Finding(suspects=(), culprits=())
         step = 0 if self._last_ns is None else min(time_ns - self._last_ns, self.max_step_ns)
         self._last_ns = time_ns
         self.history.append((time_ns, step, margins))
@@ -243,21 +261,27 @@ class NaiveMachine:
         suspects = {
             c for c in fresh if self._held_ns(c, -inf, config.onset_margin) >= config.suspicious_after_ns
         }
-        culprits = {c for c in fresh if self._held_ns(c, -inf, config.alert_margin) >= config.alert_after_ns}
+        culprits = {
+            c
+            for c in fresh - self.tested
+            if self._held_ns(c, -inf, config.alert_margin) >= config.alert_after_ns
+        } | set(found.culprits)
+        if finding is not None:
+            suspects |= set(finding.suspects)
         if self.state is AlertState.CLEAR:
             if not suspects:
                 return None
             self.causes, self.raised_ns = suspects, time_ns
             return self._enter(AlertState.SUSPICIOUS)
-        self.causes |= suspects
+        self.causes |= suspects | culprits
         if self.state is AlertState.SUSPICIOUS and culprits:
             return self._enter(AlertState.ALERT)
-        calm = all(self._held_ns(c, config.offset_margin, inf) >= config.clear_after_ns for c in self.causes)
+        calm = all(self._is_calm(c, found) for c in self.causes)
         seen = [t for t, _, m in self.history if any(m.get(c) is not None for c in self.causes)]
         silent_ns = time_ns - max([self.raised_ns, *seen])
         lapsed = self.state is AlertState.SUSPICIOUS and silent_ns >= self.lapse_after_ns
         if calm or lapsed:
-            self._since = len(self.history)
+            self._since |= dict.fromkeys(self.causes, len(self.history))
             return self._enter(AlertState.CLEAR)
         return None
 

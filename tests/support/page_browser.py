@@ -76,9 +76,9 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Opened]:
-    """The page, connected. Indirect parameters: ``cast``, ``script`` (runs first), options of the context."""
+    """The page, connected. Indirect parameters: ``cast``, ``role``, ``script``, context options."""
     wishes: dict[str, Any] = {"viewport": {"width": 1280, "height": 1600}, **getattr(request, "param", {})}
-    stub = PageStub(wishes.pop("cast", scenario.CAST))
+    stub = PageStub(wishes.pop("cast", scenario.CAST), role=wishes.pop("role", "operator"))
     script = wishes.pop("script", "")
     complaints: list[str] = []
 

@@ -19,8 +19,10 @@ from realtime.server.wire import (
     Matrices,
     Participant,
     ReceptionUpdate,
+    RoleName,
     ScoreUpdate,
     SeamInfo,
+    TestState,
     TrackCounters,
     Tracks,
 )
@@ -28,6 +30,7 @@ from realtime.server.wire import (
 CALL = "standup"
 HOP_S = 0.4
 WINDOW_S = 1.0
+THRESHOLD_NATS = 6.4
 WARM_UP_S = 4.0
 MEMORY_WINDOWS = 256
 MATRICES_EVERY_HOPS = 3
@@ -172,6 +175,23 @@ class ScriptedActor:
                 face=None if actor.fault == "no_face" else (0.34 + swing, 0.18, 0.32, 0.56),
                 video_dropped=12 if actor.fault == "no_face" else 0,
             ),
+            test=self.test_at(time_s),
+        )
+
+    def test_at(self, time_s: float) -> TestState:
+        """The sequential test at a call time; what dave lacks is calibration as well."""
+        progress = {"clear": 0.07, "suspicious": 0.35, "alert": 1.0}[self.state_at(time_s)]
+        face, lips = (0.92, 0.08) if self.actor.fault == "identity" else (0.2, 0.8)
+        blind = self.actor.fault == "no_face"
+        nats = 0.0 if blind else progress * THRESHOLD_NATS
+        return TestState(
+            evidence=nats,
+            threshold=THRESHOLD_NATS,
+            progress=nats / THRESHOLD_NATS,
+            channels={"identity_changed": face * nats, "lips_do_not_fit_voice": lips * nats},
+            false_alarms_per_hour=1 / 24,
+            supported=not blind,
+            reasons=["no_face"] if blind else [],
         )
 
     def matrices(self, hop: int) -> Matrices:
@@ -262,10 +282,15 @@ class ScriptedActor:
         )
 
 
-def hello(*, last_seq: int, after: int) -> Hello:
+def hello(*, last_seq: int, after: int, role: RoleName = "operator") -> Hello:
     """First message of a connection."""
     return Hello(
-        server="seamwatch stub", encoders=ENGINES, last_seq=last_seq, after=after, oldest_seq=min(1, last_seq)
+        server="seamwatch stub",
+        encoders=ENGINES,
+        last_seq=last_seq,
+        after=after,
+        oldest_seq=min(1, last_seq),
+        role=role,
     )
 
 

@@ -29,7 +29,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.server.guard import SECURITY_HEADERS
-from realtime.server.wire import SUBPROTOCOL, AlertMessage, ReceptionUpdate
+from realtime.server.wire import SUBPROTOCOL, AlertMessage, Feedback, ReceptionUpdate, RoleName
 from tests.support import page_scenario as scenario
 
 WEB_ROOT = Path(__file__).resolve().parents[2] / "clients" / "web"
@@ -42,17 +42,30 @@ class PageStub:
         cast: Who takes part; nobody shows the page's empty state.
         played_s: Call time that is already over when a page connects.
         live: Go on in real time after that; else repeat the newest moment, whatever the speed of a test.
+        role: What pages are told that they may do.
 
     Attributes:
         whip_status: What ``POST /whip`` answers; a 201 is a real connection whose media goes nowhere.
         published: The participants that were accepted, and their offers.
         deleted: WHIP resources that were deleted.
         resumed_after: The ``after`` of every connection.
+        feedback: What was said about alerts, by number.
+        feedback_status: What saying something is answered with; 200 takes it.
+        thumbnails_asked: How many pictures pages asked for.
     """
 
     def __init__(
-        self, cast: tuple[scenario.Actor, ...] = scenario.CAST, *, played_s: float = 72.0, live: bool = False
+        self,
+        cast: tuple[scenario.Actor, ...] = scenario.CAST,
+        *,
+        played_s: float = 72.0,
+        live: bool = False,
+        role: RoleName = "operator",
     ) -> None:
+        self.role = role
+        self.feedback: dict[int, Feedback] = {}
+        self.feedback_status = 200
+        self.thumbnails_asked = 0
         self.whip_status = 201
         self.published: dict[str, str] = {}
         self._peers: dict[str, RTCPeerConnection] = {}
@@ -72,6 +85,7 @@ class PageStub:
         self.app = Starlette(
             routes=[
                 WebSocketRoute("/alerts", self._subscribe),
+                Route("/alerts/{seq:int}/feedback", self._take_feedback, methods=["POST"]),
                 Route("/whip/{call}/{participant}", self._offer, methods=["POST"]),
                 Route("/whip/resource/{resource}", self._delete, methods=["DELETE"]),
                 Route("/calls/{call}/participants/{participant}/thumbnail.jpg", self._thumbnail),
@@ -177,13 +191,13 @@ class PageStub:
         after = after if after <= len(self._alerts) else 0
         await socket.accept(subprotocol=SUBPROTOCOL)
         with contextlib.suppress(WebSocketDisconnect):
-            await _send(socket, scenario.hello(last_seq=len(self._alerts), after=after))
+            await _send(socket, scenario.hello(last_seq=len(self._alerts), after=after, role=self.role))
             if self._actors:
                 await _send(socket, scenario.attended("joined"))
             for actor in self._actors:
                 await _send(socket, scenario.joined(actor.actor.name))
-            for alert in self._alerts[after:]:
-                await _send(socket, alert)
+            for message in [*self._alerts[after:], *self.feedback.values()]:
+                await _send(socket, message)
             for hop in range(self._hops_played):
                 for played in self._actors:
                     score = played.score(hop)
@@ -207,6 +221,16 @@ class PageStub:
         for socket in tuple(self._sockets):
             self._sockets.discard(socket)
             await socket.close(1012)
+
+    async def _take_feedback(self, request: Request) -> Response:
+        if self.feedback_status != 200:
+            body = {"status": self.feedback_status, "detail": "The disk is full.", "fix": "Free some space."}
+            return JSONResponse(body, self.feedback_status, media_type="application/problem+json")
+        seq = request.path_params["seq"]
+        said = Feedback(call=scenario.CALL, seq=seq, at=datetime.now(UTC).isoformat(), **await request.json())
+        self.feedback[seq] = said
+        await self._broadcast(said)
+        return JSONResponse(said.model_dump(mode="json"))
 
     async def _offer(self, request: Request) -> Response:
         if self.whip_status != 201:
@@ -240,6 +264,7 @@ class PageStub:
         return Response(status_code=200)
 
     async def _thumbnail(self, request: Request) -> Response:
+        self.thumbnails_asked += 1
         name = request.path_params["participant"]
         picture = scenario.drawn_thumbnail(name, time.monotonic() if self._live else 0.0)
         return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
@@ -285,8 +310,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8123)
     parser.add_argument("--empty", action="store_true", help="nobody takes part")
+    parser.add_argument("--viewer", action="store_true", help="the page is a viewer's")
     options = parser.parse_args()
-    stub = PageStub(() if options.empty else scenario.CAST, live=True)
+    role: RoleName = "viewer" if options.viewer else "operator"
+    stub = PageStub(() if options.empty else scenario.CAST, live=True, role=role)
     with running(stub, options.port) as address, contextlib.suppress(KeyboardInterrupt):
         print(address)
         threading.Event().wait()

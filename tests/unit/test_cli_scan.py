@@ -35,7 +35,7 @@ KEYS = [
 
 
 def fake_scan(
-    path: Path, encoders: object, config: object, on_progress: object, on_evidence: object
+    path: Path, encoders: object, config: object, on_progress: object, on_evidence: object, **_: object
 ) -> ScanResult:
     assert on_evidence is None
     if path.stem == "broken":
@@ -49,7 +49,8 @@ def fake_scan(
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(command, "load_encoders", lambda config, **_: SimpleNamespace(ids=ENGINES))
+    encoders = SimpleNamespace(ids=ENGINES, engines=SimpleNamespace(by_role={}), checkpoint=None)
+    monkeypatch.setattr(command, "load_encoders", lambda config, **_: encoders)
     monkeypatch.setattr(command, "scan_file", fake_scan)
     for name in ("good", "broken", "defect", "odd"):
         (tmp_path / f"{name}.mp4").write_bytes(b"")
@@ -148,7 +149,7 @@ def test_a_report_is_written_beside_either_output(files: Path) -> None:
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "scan_file", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(command, "scan_file", lambda *_, **__: pytest.fail("work was done"))
     result = run("--report", files / "nowhere" / "report.html", files / "good.mp4")
     assert result.exit_code == 2
     assert "fix:" in result.stderr
@@ -177,7 +178,7 @@ def test_a_defect_shows_no_traceback_unless_asked(files: Path) -> None:
 
 
 def test_an_interrupt_is_no_defect(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> ScanResult:
+    def interrupted(*_: object, **__: object) -> ScanResult:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "scan_file", interrupted)
@@ -188,7 +189,7 @@ def test_an_interrupt_is_no_defect(files: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_can_be_shown(files: Path, monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    monkeypatch.setattr(command, "scan_file", lambda *_: exchanged(verdict=verdict))
+    monkeypatch.setattr(command, "scan_file", lambda *_, **__: exchanged(verdict=verdict))
     result = run(files / "good.mp4")
     assert result.exit_code == 0
     assert verdict.value in result.stdout

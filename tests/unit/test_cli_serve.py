@@ -18,6 +18,7 @@ from clients.cli.broadcast import Fault, Part
 from clients.cli.demo_call import DemoCall
 from clients.cli.main import main
 from engines.store.store import FileState
+from realtime.decisions import DecisionChoice
 from realtime.errors import ConfigurationError, MediaError
 from realtime.evidence.keeping import Keeping
 
@@ -49,6 +50,7 @@ class Server:
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server()
     monkeypatch.delenv("SEAMWATCH_TOKEN", raising=False)
+    monkeypatch.delenv("SEAMWATCH_VIEWER_TOKEN", raising=False)
     monkeypatch.setattr(server_options, "run_server", made.run)
     monkeypatch.setattr(demo_module, "run_server", made.run)
     return made
@@ -66,10 +68,12 @@ def test_serve_says_where_it_is_and_passes_its_options_on(server: Server, tmp_pa
     )
     assert result.exit_code == 0, result.output
     assert result.stdout == f"Seamwatch is running on {URL} (Ctrl-C ends it)\n"
+    assert server.options.pop("references").unused == ()
     assert server.options == {
         "host": "127.0.0.1",
         "port": 0,
         "token": None,
+        "viewer_token": None,
         "store_path": store,
         "models_dir": None,
         "engines_dir": None,
@@ -80,6 +84,8 @@ def test_serve_says_where_it_is_and_passes_its_options_on(server: Server, tmp_pa
         "companions": (),
         "followers": [],
         "keeping": Keeping(evidence=None, days=30.0),
+        "feedback": None,
+        "deciding": DecisionChoice(),
     }
     assert store.parent.is_dir()
 
@@ -143,6 +149,31 @@ def test_the_token_may_come_from_the_environment(server: Server, tmp_path: Path)
     result = run("serve", "--host", "0.0.0.0", "--store", tmp_path / "a", SEAMWATCH_TOKEN="s3cret")
     assert result.exit_code == 0
     assert server.options["token"] == "s3cret"
+
+
+@pytest.mark.parametrize("command", [["serve"], ["join", "janus://host:8188/room/1234"]])
+def test_viewers_and_the_feedback_file_are_passed_on(
+    server: Server, tmp_path: Path, command: list[str]
+) -> None:
+    server.ends_at_once = True
+    file = tmp_path / "feedback.jsonl"
+    result = run(
+        *command, "--store", tmp_path / "a", "--port", 0, "--feedback", file,
+        SEAMWATCH_TOKEN="s3cret", SEAMWATCH_VIEWER_TOKEN="l00k",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert (server.options["token"], server.options["viewer_token"]) == ("s3cret", "l00k")
+    assert server.options["feedback"].path == file
+
+
+@pytest.mark.parametrize("operator", [[], ["--token", "l00k"]])
+def test_a_viewers_token_must_be_told_from_an_operators(
+    server: Server, tmp_path: Path, operator: list[str]
+) -> None:
+    result = run("serve", "--store", tmp_path / "a", "--viewer-token", "l00k", *operator)
+    assert result.exit_code == 2
+    assert "fix:" in result.stderr
+    assert server.options == {}
 
 
 def test_a_store_that_cannot_be_is_a_usage_fault(server: Server, tmp_path: Path) -> None:

@@ -98,6 +98,50 @@ def test_identity_crops_come_on_identity_ticks_from_that_picture():
             crop[0] = 0
 
 
+def test_the_identity_interval_changes_from_the_next_detection_on():
+    analyzer, _ = analyzer_for(identity_interval_ticks=15)
+    faces = [face for frame in frames(range(31)) for face in analyzer.push(frame)]
+    analyzer.set_identity_interval(5)
+    faces += [face for frame in frames(range(31, 61)) for face in analyzer.push(frame)]
+    analyzer.set_identity_interval(15)
+    faces += analyse(analyzer, frames(range(61, 106)))
+    with_crop = [face.tick for face in faces if face.identity_crop is not None]
+    assert with_crop == [0, 15, 30, 35, 40, 45, 50, 55, 60, 75, 90, 105]
+
+
+@pytest.mark.parametrize("ticks", [0, -5, 7])
+def test_an_identity_interval_between_detections_is_refused(ticks):
+    analyzer, _ = analyzer_for()
+    with pytest.raises(ValueError, match="interval"):
+        analyzer.set_identity_interval(ticks)
+
+
+def test_every_tick_with_a_face_carries_its_sharpness():
+    crisp = analyse(analyzer_for()[0], frames(range(11)))
+    soft = analyse(analyzer_for()[0], frames(range(11), contrast=8))
+    none = analyse(analyzer_for(lambda number: [])[0], frames(range(11)))
+    assert {face.sharpness for face in none} == {0.0}
+    assert all(one.sharpness > other.sharpness > 0 for one, other in zip(crisp, soft, strict=True))
+
+
+def test_other_faces_count_from_half_the_size_of_the_followed_one():
+    followed, half = detection((40.0, 20.0, 60.0, 60.0)), (100.0, 10.0, 30.0, 30.0)
+    smaller = (100.0, 10.0, 29.0, 29.0)
+    for boxes, expected in (([], 0), ([half], 1), ([smaller], 0), ([half, (0.0, 80.0, 35.0, 35.0)], 2)):
+        analyzer, _ = analyzer_for(lambda number, boxes=boxes: [followed, *map(detection, boxes)])
+        faces = analyse(analyzer, frames(range(16)))
+        assert {face.track_id for face in faces} == {0}
+        assert {face.other_faces for face in faces} == {expected}
+
+
+def test_another_face_is_gone_with_the_next_detection():
+    def script(number):
+        return [detection(), *([detection(OTHER_BOX)] * (number == 60))]
+
+    faces = analyse(analyzer_for(script)[0], frames(range(16)))
+    assert {face.tick for face in faces if face.other_faces} == {6, 7, 8, 9, 10}
+
+
 @pytest.mark.parametrize(
     ("script", "pictures", "reason"),
     [
@@ -127,7 +171,7 @@ def test_points_that_coincide_are_not_cut():
 
 def test_unsure_landmarks_give_neither_lips_nor_identity():
     mesh = BrightnessMesh(lambda value: 0.2 if 57.5 < value < 62.5 else 0.9)
-    analyzer, _ = analyzer_for(mesh=mesh)
+    analyzer, _ = analyzer_for(mesh=mesh, identity_interval_ticks=10)
     faces = analyse(analyzer, frames(range(21)))
     unsure = [face for face in faces if face.reason is FaceReason.LANDMARKS_UNSURE]
     assert [face.tick for face in unsure] == [8, 9, 10, 11, 12]

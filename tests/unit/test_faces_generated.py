@@ -44,7 +44,8 @@ def test_the_head_is_one_face_on_every_tick(faces):
     assert [face.tick for face in faces] == list(range(TICKS))
     assert {face.reason for face in faces} == {None}
     assert {face.track_id for face in faces} == {0}
-    assert [face.tick for face in faces if face.identity_crop is not None] == list(range(0, TICKS, 10))
+    with_crop = [face.tick for face in faces if face.identity_crop is not None]
+    assert with_crop == list(range(0, TICKS, FaceConfig().identity_interval_ticks))
 
 
 def test_the_lips_follow_the_mouth_on_the_same_tick(faces, openings):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import aioice.ice
 import aiortc
 import pytest
 from aiortc import RTCCertificate, RTCPeerConnection, RTCRtpReceiver, rtcicetransport
@@ -23,7 +24,6 @@ from aiortc.rtp import (
 from realtime.errors import ConfigurationError
 from realtime.ingest import aiortc_tap
 from realtime.ingest.aiortc_tap import (
-    ESTIMATE_EXPIRES_MS,
     MAX_REMEMBERED_ARRIVALS,
     MAX_ROUTES,
     ReceiverTap,
@@ -31,9 +31,10 @@ from realtime.ingest.aiortc_tap import (
     create_peer,
     require_supported_aiortc,
 )
+from realtime.ingest.bandwidth import EXPIRES_MS
 from realtime.ingest.decoder import CodecName
+from realtime.ingest.rtp.missing import REORDER_ALLOWANCE_NS
 from realtime.ingest.rtp.packet import EncodedFrame
-from realtime.ingest.rtp.track import CHECK_INTERVAL_NS
 from realtime.types import TrackKind
 
 MS = 1_000_000
@@ -63,7 +64,7 @@ class Tapped:
         self.frames: list[tuple[CodecName, EncodedFrame]] = []
         self.has_room = True
         self.ends = 0
-        self.due = 0
+        self.due: list[int | None] = []
         self.sent: list[Any] = []
         self.tap = ReceiverTap(
             self.receiver,
@@ -86,8 +87,8 @@ class Tapped:
     def _on_end(self) -> None:
         self.ends += 1
 
-    def _on_due(self) -> None:
-        self.due += 1
+    def _on_due(self, due_ns: int | None) -> None:
+        self.due.append(due_ns)
 
     async def _send_rtcp(self, packet: Any) -> None:
         self.sent.append(packet)
@@ -104,9 +105,10 @@ class Tapped:
 
     async def pass_time(self, span_ns: int) -> None:
         end_ns = self.now_ns + span_ns
-        while self.now_ns < end_ns:
-            self.now_ns += CHECK_INTERVAL_NS
+        while (due_ns := self.tap.due_ns) is not None and due_ns <= end_ns:
+            self.now_ns = max(self.now_ns, due_ns)
             await self.tap.on_timer()
+        self.now_ns = end_ns
 
     @property
     def numbers(self) -> list[int]:
@@ -149,6 +151,7 @@ def hide_module_part(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         *((hide_on(aiortc.RTCDtlsTransport), name) for name in aiortc_tap._TRANSPORT_PARTS),
         *((hide_on(aiortc.rtcdtlstransport.RtpRouter), name) for name in aiortc_tap._ROUTER_PARTS),
         *((hide_on(RTCPeerConnection), name) for name in aiortc_tap._PEER_PARTS),
+        *((hide_on(aioice.ice.Connection), name) for name in aiortc_tap._CONNECTION_PARTS),
         *((hide_module_part, name) for name in aiortc_tap._ICE_PARTS),
         *((hide_on(RTCCertificate), name) for name in aiortc_tap._CERTIFICATE_PARTS),
     ],
@@ -191,7 +194,8 @@ async def test_a_missing_packet_is_asked_for_by_the_timer_and_its_retransmission
     call = Tapped()
     await call.arrive(1, key=True)
     await call.arrive(3)
-    assert call.due == 1
+    missed_ns = call.now_ns
+    assert call.due == [missed_ns + REORDER_ALLOWANCE_NS]
     await call.pass_time(20 * MS)
     (nack,) = call.sent
     assert isinstance(nack, RtcpRtpfbPacket)
@@ -203,6 +207,7 @@ async def test_a_missing_packet_is_asked_for_by_the_timer_and_its_retransmission
     assert call.numbers == [1, 2, 3]
     assert call.tap.track.counters.recovered == 1
     assert call.tap.due_ns is None
+    assert call.due[-1] is None
     assert ("packet", 6000, call.now_ns) not in call.observer.seen
     assert call.receiver._RTCRtpReceiver__remote_streams.keys() == {SSRC}
     assert call.tap.track.statistics is not None
@@ -272,11 +277,29 @@ async def test_a_lost_transport_ends_the_track() -> None:
 
 async def test_reports_of_other_sources_are_ignored() -> None:
     call = Tapped()
-    await call.receiver._handle_rtcp_packet(sender_report())
+    await call.receiver._handle_rtcp_packet(sender_report(ssrc=RTX_SSRC))
     await call.arrive(1, key=True)
     await call.receiver._handle_rtcp_packet(sender_report(ssrc=RTX_SSRC))
     assert call.tap.reports == 0
     assert [what for what, *_ in call.observer.seen] == ["packet"]
+
+
+async def test_a_report_that_comes_before_the_first_packet_of_its_source_counts_once() -> None:
+    call = Tapped()
+    await call.receiver._handle_rtcp_packet(sender_report())
+    call.now_ns = 2000
+    await call.arrive(1, key=True)
+    await call.arrive(2)
+    assert call.tap.reports == 1
+    assert [(what, seen[-1]) for what, *seen in call.observer.seen] == [
+        ("packet", 2000),
+        ("report", 1000),
+        ("packet", 2000),
+    ]
+    other = SSRC + 1
+    await call.receiver._handle_rtcp_packet(sender_report(ssrc=other))
+    await call.arrive(700, key=True, ssrc=other)
+    assert [what for what, *_ in call.observer.seen[3:]] == ["packet", "report"]
 
 
 async def test_a_flood_of_sources_leaves_small_tables_and_reports_that_can_be_written() -> None:
@@ -312,10 +335,11 @@ async def test_the_bandwidth_estimate_is_sent_and_starts_anew_after_a_pause() ->
         await call.arrive(number, key=True, extensions=extensions, payload=b"\x10\x00" + bytes(1000))
     assert call.sent
     assert all(packet.fmt == 15 and packet.fci.startswith(b"REMB") for packet in call.sent)
-    before = call.tap._estimator
-    call.now_ns += (ESTIMATE_EXPIRES_MS + 1) * MS
+    assert call.tap._bandwidth is not None
+    before = call.tap._bandwidth._estimator
+    call.now_ns += (EXPIRES_MS + 1) * MS
     await call.arrive(700, extensions=extensions)
-    assert call.tap._estimator is not before
+    assert call.tap._bandwidth._estimator is not before
 
 
 @pytest.mark.parametrize("length", range(1, 5))
@@ -353,9 +377,9 @@ async def test_checks_without_priority_and_empty_datagrams_do_no_harm(
     await peer.setLocalDescription(await peer.createOffer())
     connection: Any = peer.getTransceivers()[0].receiver.transport.transport._connection
     connection.data_received(b"", 1)
-    assert connection._queue.qsize() == 0
+    assert len(connection._queue) == 0
     connection.data_received(b"x", 1)
-    assert connection._queue.qsize() == 1
+    assert await connection._queue.get() == (b"x", 1)
     monkeypatch.setattr(connection, "check_start_task", lambda pair: None)
     message = SimpleNamespace(attributes={})
     connection.check_incoming(message, ("192.0.2.1", 5000), connection._protocols[0])

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from itertools import groupby
@@ -62,18 +61,17 @@ def encoded_audio(count: int) -> list[EncodedFrame]:
 class Decoding:
     def __init__(self, kind: TrackKind) -> None:
         self.damages = 0
-        self.decoder = TrackDecoder(kind, on_damage=self._on_damage)
+        self.frames: list[DecodedFrame] = []
+        self.decoder = TrackDecoder(kind, on_frames=self.frames.extend, on_damage=self._on_damage)
 
     def _on_damage(self) -> None:
         self.damages += 1
 
     async def rest(self) -> list[DecodedFrame]:
-        """End, and return everything that is still to come."""
+        """End, and return everything that came."""
         self.decoder.end()
-        frames: list[DecodedFrame] = []
-        while taken := await self.decoder.take():
-            frames += taken
-        return frames
+        await self.decoder.wait()
+        return self.frames
 
 
 @asynccontextmanager
@@ -88,7 +86,7 @@ async def decoding(kind: TrackKind, *, start: bool = True) -> AsyncIterator[Deco
 
 @pytest.mark.parametrize(("codec", "encoder"), VIDEO_CODECS)
 async def test_pictures_come_out_in_order_with_their_timestamps(codec: CodecName, encoder: str) -> None:
-    count = MAX_DECODED_FRAMES["video"]
+    count = MAX_DECODED_FRAMES
     async with decoding("video") as made:
         for frame in encoded_video(encoder, count):
             assert made.decoder.put(codec, frame)
@@ -145,7 +143,7 @@ async def test_a_change_of_codec_goes_through() -> None:
 async def test_too_many_encoded_frames_are_refused() -> None:
     frame = EncodedFrame(0, 97, b"x", False, 0)
     async with decoding("video", start=False) as made:
-        taken = [made.decoder.put("vp8", frame) for _ in range(MAX_ENCODED_FRAMES["video"] + 2)]
+        taken = [made.decoder.put("vp8", frame) for _ in range(MAX_ENCODED_FRAMES + 2)]
         assert [(took, len(list(run))) for took, run in groupby(taken)] == [(True, 60), (False, 2)]
         assert made.decoder.dropped == 2
 
@@ -157,12 +155,13 @@ async def test_too_many_encoded_bytes_are_refused() -> None:
 
 
 async def test_too_many_decoded_frames_drop_the_oldest() -> None:
-    limit = MAX_DECODED_FRAMES["video"]
+    limit = MAX_DECODED_FRAMES
     async with decoding("video") as made:
         for frame in encoded_video("libvpx", limit + 5):
             made.decoder.put("vp8", frame)
         made.decoder.end()
-        await asyncio.to_thread(made.decoder._thread.join)
+        assert made.decoder._thread is not None
+        made.decoder._thread.join()
         pictures = await made.rest()
     assert [picture.pts // 3000 for picture in pictures] == list(range(5, limit + 5))
     assert made.decoder.dropped == 5
@@ -191,8 +190,36 @@ async def test_an_error_that_is_not_the_medias_ends_the_track_with_it() -> None:
         made.decoder._codec = "vp8", broken
         made.decoder.put("vp8", encoded_video("libvpx", 1)[0])
         with pytest.raises(RuntimeError, match="no"):
-            await made.decoder.take()
+            await made.decoder.wait()
         assert not made.decoder.put("vp8", EncodedFrame(0, 97, b"x", True, 0))
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+async def test_an_error_of_who_takes_the_frames_ends_the_track_with_it(kind: TrackKind) -> None:
+    def refuse(frames: Sequence[DecodedFrame]) -> None:
+        raise RuntimeError("no")
+
+    decoder = TrackDecoder(kind, on_frames=refuse, on_damage=lambda: None)
+    decoder.start()
+    if kind == "audio":
+        decoder.put("opus", encoded_audio(1)[0])
+    else:
+        decoder.put("vp8", encoded_video("libvpx", 1)[0])
+    with pytest.raises(RuntimeError, match="no"):
+        await decoder.wait()
+    await decoder.close()
+
+
+async def test_sound_is_handed_on_before_put_returns_and_never_after_the_end() -> None:
+    frames = encoded_audio(4)
+    async with decoding("audio") as made:
+        for count, frame in enumerate(frames[:3], start=1):
+            assert made.decoder.put("opus", frame)
+            assert len(made.frames) == count
+        made.decoder.end()
+        assert not made.decoder.put("opus", frames[3])
+        await made.decoder.wait()
+    assert (len(made.frames), made.decoder.dropped) == (3, 1)
 
 
 async def test_closing_drops_what_waits() -> None:
@@ -202,8 +229,7 @@ async def test_closing_drops_what_waits() -> None:
         made.decoder.start()
         await made.decoder.close()
         await made.decoder.close()
-        taken = await made.decoder.take()
-        assert len(taken) + made.decoder.dropped >= 20 - 1
+        assert 20 - 1 <= len(made.frames) + made.decoder.dropped <= 20
 
 
 @pytest.mark.parametrize(("codec", "encoder"), VIDEO_CODECS)

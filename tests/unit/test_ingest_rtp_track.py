@@ -3,10 +3,10 @@ from itertools import pairwise
 import pytest
 
 from realtime.ingest.rtp.key_frames import REPEAT_NS
-from realtime.ingest.rtp.missing import REORDER_ALLOWANCE_NS
+from realtime.ingest.rtp.missing import LEAST_REPEAT_NS, REORDER_ALLOWANCE_NS
 from realtime.ingest.rtp.packet import Nack
 from realtime.ingest.rtp.reorder import MAX_MISSING
-from realtime.ingest.rtp.track import CHECK_INTERVAL_NS, FREEZE_NS, SOURCE_SILENT_NS
+from realtime.ingest.rtp.track import FREEZE_NS, SOURCE_SILENT_NS
 from realtime.ingest.rtp.video import GIVE_UP_NS
 from tests.support.rtp import (
     H264,
@@ -80,7 +80,7 @@ def test_after_giving_up_the_next_key_frame_is_the_next_frame_and_is_asked_for_u
     assert timestamps(run) == [0, 1, 2, 3, 4, *range(70, 80)]
     given_up_ns = run.key_frame_requests[0]
     missed_ns = frames[6].sent_ns
-    assert missed_ns + GIVE_UP_NS <= given_up_ns <= missed_ns + GIVE_UP_NS + CHECK_INTERVAL_NS
+    assert given_up_ns == missed_ns + GIVE_UP_NS
     waited_ns = frames[70].sent_ns - given_up_ns
     assert len(run.key_frame_requests) == 1 + waited_ns // REPEAT_NS
     counters = run.receiver.counters
@@ -118,7 +118,7 @@ def test_an_outage_is_not_waited_out() -> None:
     lost = tuple(range(40, 40 + MAX_MISSING + 1))
     run = Run(receiver("video")).play(arrivals(frames, without=lost))
     back_ns = min(frame.sent_ns for frame in frames if frame.numbers.stop > lost[-1] + 1)
-    assert run.key_frame_requests[0] <= back_ns + CHECK_INTERVAL_NS
+    assert run.key_frame_requests[0] == back_ns
     assert run.nacks == []
     assert run.receiver.counters.lost == len(lost)
     assert timestamps(run) == [*range(10), *range(150, 200)]
@@ -288,3 +288,50 @@ def test_what_a_source_still_owed_when_another_took_over_is_lost() -> None:
     run.arrive(old[-1].sent_ns, new[0].packets[0])
     assert run.receiver.counters.lost == 1
     assert run.receiver.next_check_ns is None
+
+
+def test_a_request_is_repeated_only_when_its_answer_is_overdue() -> None:
+    """A round trip of 100 ms is learnt from answers, so that none is asked for twice."""
+    frames = vp8_frames([1] * 700, [0])
+    lost = range(10, 690, 10)
+    run = Run(receiver("video"))
+    answers: list[tuple[int, RtpPacket]] = []
+    for frame in frames:
+        for due_ns, packet in [answer for answer in answers if answer[0] <= frame.sent_ns]:
+            run.arrive(due_ns, packet)
+            answers.remove((due_ns, packet))
+        known = len(run.nacks)
+        if frame.numbers.start in lost:
+            run.pass_time(frame.sent_ns)
+        else:
+            run.arrive(frame.sent_ns, frame.packets[0])
+        for now_ns, nack in run.nacks[known:]:
+            for number in nack.sequence_numbers:
+                answers.append((now_ns + 100 * MS, frames[number].packets[0]))
+    asked = [number for _, nack in run.nacks for number in nack.sequence_numbers]
+    assert set(lost) <= set(asked)
+    late = [number for number in asked if number > 350]
+    assert len(late) == len(set(late))
+
+
+def test_packets_that_are_lost_together_are_asked_for_together() -> None:
+    frames = vp8_frames([1, 6, 1], [0])
+    run = Run(receiver("video"))
+    run.arrive(START_NS, frames[0].packets[0])
+    for index in (1, 3, 5):
+        run.arrive(START_NS + 33 * MS + index * MS // 4, frames[1].packets[index])
+    run.pass_time(START_NS + 60 * MS)
+    assert [nack.sequence_numbers for _, nack in run.nacks] == [(1, 3, 5)]
+
+
+def test_nothing_is_checked_before_something_is_due() -> None:
+    frames = vp8_frames([1] * 4, [0])
+    run = Run(receiver("video"))
+    for index in (0, 2, 3):
+        run.arrive(frames[index].sent_ns, frames[index].packets[0])
+    missed_ns = frames[2].sent_ns
+    asked_ns = missed_ns + REORDER_ALLOWANCE_NS
+    assert [now_ns for now_ns, _ in run.nacks] == [asked_ns]
+    due_ns = run.receiver.next_check_ns
+    assert due_ns is not None
+    assert due_ns >= asked_ns + LEAST_REPEAT_NS

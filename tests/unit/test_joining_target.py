@@ -8,6 +8,8 @@ from clients.joining.calls_file import MAX_CALLS, read_calls
 from clients.joining.target import MONITOR_NAME, join_target
 from realtime.errors import ConfigurationError
 
+RATE = "false_alarms_per_hour = "
+
 
 @pytest.mark.parametrize(
     ("url", "call"),
@@ -73,6 +75,21 @@ def test_a_file_names_several_calls(tmp_path: Path) -> None:
     first, second = read_calls(path)
     assert (first.call, first.pin, first.token) == ("standup", "4321", None)
     assert (second.call, second.display_name, second.token) == ("host", "Watcher", "t")
+
+
+def test_each_call_may_have_a_rate_of_false_alarms_of_its_own(tmp_path: Path) -> None:
+    calls = [
+        '[[call]]\nurl = "janus://h/room/1"\n' + line for line in ("", RATE + "2", RATE + "0.5", RATE + "60")
+    ]
+    found = read_calls(write(tmp_path, "\n".join(calls)))
+    assert [target.false_alarms_per_hour for target in found] == [None, 2.0, 0.5, 60.0]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "60.5", "inf", "nan", '"often"', "true", "[]"])
+def test_a_rate_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    path = write(tmp_path, f'[[call]]\nurl = "janus://h/room/1"\n{RATE}{value}')
+    with pytest.raises(ConfigurationError, match=r"call\.0\.false_alarms_per_hour"):
+        read_calls(path)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,10 @@ from training.evaluate.clips import EvaluationClip
 FIGURES: dict[str, Any] = {
     "alignment": 1.5,
     "alignment_error_p95": 2.5,
+    "alignment_error_with_reports_p95": 2.25,
+    "alignment_error_before_reports": None,
     "cores": 0.1,
+    "cores_per_delivered": 0.12,
     "video": {
         "gap": 80.0,
         "freeze": 60.0,
@@ -156,7 +159,7 @@ def test_cells_show_the_median_and_the_spread() -> None:
     assert cells["video gap, ms"] == "2600 (80 to 5120)"
     assert cells["audio missing, %"] == "5"
     assert cells["audio lost by the link, %"] == "5"
-    assert list(cells_of([{"figures": FIGURES}]))[6] == "-"
+    assert list(cells_of([{"figures": FIGURES}]))[8] == "-"
 
 
 def test_pages_state_machine_command_and_load() -> None:
@@ -165,7 +168,7 @@ def test_pages_state_machine_command_and_load() -> None:
     common |= {"load_before": "0.10", "load_after": "0.20"}
     row = {"title": "2 % loss", "source": "publisher", "receiver": "aiortc", "runs": [{"figures": FIGURES}]}
     page = markdown({**common, "ffmpeg": None, "seconds": 30, "seeds": [1], "notes": ["n"], "rows": [row]})
-    assert "| 2 % loss | aiortc | 1.5 | 2.5 | 80 |" in page
+    assert "| 2 % loss | aiortc | 1.5 | 2.5 | 2.25 | - | 80 |" in page
     assert all(text in page for text in ("`python -m x`", "0.10 before, 0.20 after", "- n"))
 
     def said(verdict: str) -> dict[str, object]:

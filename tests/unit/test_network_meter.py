@@ -120,6 +120,50 @@ def test_sound_that_is_off_is_found_off_by_as_much(late_ms: int) -> None:
     assert figures.alignment_error_p95 == pytest.approx(abs(late_ms), abs=RESOLUTION_MS)
 
 
+def test_errors_before_sender_reports_and_with_them_are_told_apart() -> None:
+    def slewed() -> Iterator[MediaItem]:
+        """Yield sound that is 30 ms late until six seconds have passed."""
+        for late, exact in zip(perfect(sound_late_ms=30), perfect(), strict=True):
+            yield late if isinstance(late, AudioFrame) and late.start_ns < 6 * NS_PER_S else exact
+
+    now_s = 0.0
+    meter = Meter(clock_ns=lambda: round(now_s * NS_PER_S), knows_reports=lambda: now_s >= 6)
+    for item in slewed():
+        if isinstance(item, AudioFrame):
+            now_s = item.start_ns / NS_PER_S
+            meter.on_audio(item)
+        elif isinstance(item, PendingPicture):
+            meter.on_picture(item)
+    figures = judge(meter.record(), Calibration(seconds=SECONDS), {})
+    assert figures.alignment_error_before_reports == pytest.approx(30, abs=RESOLUTION_MS)
+    assert figures.alignment_error_with_reports_p95 == pytest.approx(0, abs=RESOLUTION_MS)
+    assert figures.alignment_error_p95 == pytest.approx(30, abs=RESOLUTION_MS)
+
+
+def test_few_pictures_do_not_make_an_error() -> None:
+    """Of four pictures in five nothing is left: the rest bounds their place less well, and is helped."""
+    figures = judged(without(lambda item: not (isinstance(item, PendingPicture) and item.tick // 5 % 5 > 0)))
+    assert figures.alignment_error_p95 is None or figures.alignment_error_p95 <= 2 + RESOLUTION_MS
+    assert figures.video.missing > 0.7
+
+
+def test_a_receiver_that_says_nothing_of_reports_has_no_error_with_them() -> None:
+    figures = judged(perfect(sound_late_ms=30))
+    assert figures.alignment_error_before_reports is None
+    assert figures.alignment_error_with_reports_p95 is None
+
+
+def test_media_that_is_lost_makes_the_rest_dearer() -> None:
+    meter = Meter(clock_ns=lambda: 0)
+    for item in without(lambda item: not isinstance(item, AudioFrame)):
+        if isinstance(item, PendingPicture):
+            meter.on_picture(item)
+    record = replace(meter.record(), cpu_ns=NS_PER_S, seconds=10.0)
+    figures = judge(record, Calibration(seconds=SECONDS), {})
+    assert figures.cores == 0.1
+    assert figures.cores_per_delivered == pytest.approx(0.2, abs=0.01)
+
+
 def test_a_wrong_offset_in_an_encoded_clip_is_found(tmp_path: Path) -> None:
     clip = Calibration(seconds=8, sound_late_ms=60)
     with read_media(write_calibration(tmp_path / "clip.mov", clip)) as media:

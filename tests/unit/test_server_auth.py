@@ -3,20 +3,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.errors import ConfigurationError
-from realtime.server.auth import COOKIE_NAME, Auth, is_loopback, require_token
+from realtime.server.auth import COOKIE_NAME, Auth, Role, is_loopback, refusal_of_role, require_tokens
 from realtime.server.ports import is_name
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "LOCALHOST"])
 def test_loopback_needs_no_token(host):
-    require_token(host, None)
+    require_tokens(host, None)
     assert Auth.for_bind(host, None).local_only
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", "", "127.0.0.1.example.org"])
 def test_other_binds_need_a_token(host):
     with pytest.raises(ConfigurationError, match="needs a token") as caught:
-        require_token(host, None)
+        require_tokens(host, None)
     assert "127.0.0.1" in caught.value.fix
     assert not Auth.for_bind(host, "secret").local_only
 
@@ -24,7 +24,7 @@ def test_other_binds_need_a_token(host):
 @pytest.mark.parametrize("token", ["", " ", "two words", "schlüssel", "line\nbreak"])
 def test_a_token_must_fit_into_a_header(token):
     with pytest.raises(ConfigurationError, match="printable"):
-        require_token("127.0.0.1", token)
+        require_tokens("127.0.0.1", token)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "localhost", "127.0.0.1"])
@@ -75,37 +75,104 @@ def test_reading_is_not_judged_by_origin():
     assert Auth.for_bind("127.0.0.1", None).refusal_of_source(headers, method="GET") is None
 
 
-@pytest.mark.parametrize("header", ["Bearer secret", "bearer secret", "BEARER  secret"])
-def test_bearer_tokens_that_pass(header):
-    assert Auth.for_bind("::", "secret").refusal_of_token({"authorization": header}, {}) is None
+BOTH = Auth.for_bind("::", "secret", "l00k")
+
+
+@pytest.mark.parametrize(
+    ("header", "role"),
+    [
+        ("Bearer secret", Role.OPERATOR),
+        ("bearer secret", Role.OPERATOR),
+        ("BEARER  secret", Role.OPERATOR),
+        ("Bearer l00k", Role.VIEWER),
+    ],
+)
+def test_bearer_tokens_that_pass(header, role):
+    assert BOTH.role({"authorization": header}, {}) is role
 
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets", "Basic secret", "secret", "Bearer sécret"],
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer secre",
+        "Bearer secrets",
+        "Basic secret",
+        "secret",
+        "Bearer sécret",
+        "Bearer secretl00k",
+        "Bearer None",
+    ],
 )
-def test_bearer_tokens_that_do_not(header):
-    refusal = Auth.for_bind("::", "secret").refusal_of_token({"authorization": header}, {})
-    assert refusal is not None
-    assert refusal.status == 401
+@pytest.mark.parametrize("auth", [BOTH, Auth.for_bind("::", "secret")])
+def test_bearer_tokens_that_do_not(header, auth):
+    assert auth.role({"authorization": header}, {}) is None
 
 
-def test_the_cookie_proves_the_token_without_holding_it():
+def test_without_a_viewers_token_there_are_no_viewers():
     auth = Auth.for_bind("::", "secret")
-    assert "secret" not in auth.cookie_value
-    assert auth.refusal_of_token({}, {COOKIE_NAME: auth.cookie_value}) is None
-    for value in ("", "secret", Auth.for_bind("::", "other").cookie_value):
-        assert auth.refusal_of_token({}, {COOKIE_NAME: value}) is not None
+    assert auth.cookie_value(Role.VIEWER) is None
+    assert auth.role({"authorization": "Bearer l00k"}, {}) is None
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_cookie_proves_the_token_without_holding_it(role):
+    cookie = BOTH.cookie_value(role)
+    assert "secret" not in cookie
+    assert "l00k" not in cookie
+    assert BOTH.role({}, {COOKIE_NAME: cookie}) is role
+    others = Auth.for_bind("::", "l00k2", "secret2")
+    for value in ("", "secret", "l00k", others.cookie_value(role)):
+        assert BOTH.role({}, {COOKIE_NAME: value}) is None
 
 
 def test_without_a_token_nothing_is_asked():
-    assert Auth.for_bind("127.0.0.1", None).refusal_of_token({}, {}) is None
+    assert Auth.for_bind("127.0.0.1", None).role({}, {}) is Role.OPERATOR
 
 
 @given(st.text(max_size=12))
-def test_only_the_token_is_the_token(candidate):
-    auth = Auth.for_bind("::", "secret")
-    assert auth.is_token(candidate) == (candidate == "secret")
+def test_only_the_tokens_are_tokens(candidate):
+    expected = {"secret": Role.OPERATOR, "l00k": Role.VIEWER}.get(candidate)
+    assert BOTH.role_of_token(candidate) is expected
+
+
+@pytest.mark.parametrize(
+    ("token", "viewer_token", "complaint"),
+    [
+        ("same", "same", "is the operator's"),
+        (None, "l00k", "everybody an operator"),
+        ("secret", "", "printable"),
+        ("secret", "with space", "printable"),
+    ],
+)
+def test_viewers_tokens_that_cannot_be(token, viewer_token, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        require_tokens("127.0.0.1", token, viewer_token)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/", True),
+        ("HEAD", "/main.js", True),
+        ("GET", "/calls", True),
+        ("WEBSOCKET", "/alerts", True),
+        ("GET", "/metrics", True),
+        ("GET", "/calls/c/participants/p/thumbnail.jpg", False),
+        ("POST", "/whip/c/p", False),
+        ("DELETE", "/whip/resource/r1", False),
+        ("PATCH", "/whip/resource/r1", False),
+        ("POST", "/alerts/1/feedback", False),
+        ("ANYTHING", "/added-later", False),
+    ],
+)
+def test_a_viewer_reads_and_gets_no_pictures(method, path, allowed):
+    refusal = refusal_of_role(Role.VIEWER, method=method, path=path)
+    assert (refusal is None) == allowed
+    assert refusal is None or refusal.status == 403
+    assert refusal_of_role(Role.OPERATOR, method=method, path=path) is None
 
 
 def test_is_loopback_of_garbage():

@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 
 from realtime.server import wire
+from realtime.server.body import MAX_BODY_BYTES
 from realtime.server.hub import CLOSE_GOING_AWAY
-from realtime.server.whip import MAX_BODY_BYTES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "wire-protocol.md").read_text()
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]

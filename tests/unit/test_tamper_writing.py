@@ -55,6 +55,20 @@ def test_no_profile_moves_sound_against_picture(flashes: Recording, tmp_path: Pa
     np.testing.assert_allclose(beep_onsets_s(back), [0, 1, 2, 3], atol=MAX_SHIFT_S)
 
 
+@pytest.mark.parametrize(
+    ("size", "half"), [((128, 96), (64, 48)), ((130, 98), (64, 48)), ((134, 102), (68, 52))]
+)
+def test_half_size_writes_even_sizes_of_half(
+    tmp_path: Path, size: tuple[int, int], half: tuple[int, int]
+) -> None:
+    grey = [np.full((size[1], size[0], 3), 10 * tick, np.uint8) for tick in range(5)]
+    written = output(tmp_path, "half_size")
+    write_recording([written], grey, np.zeros(5 * 640, np.float32), ticks=5)
+    back = read_recording(written.path)
+    assert back.size == half
+    np.testing.assert_allclose([frame.mean() for frame in back.frames], [0, 10, 20, 30, 40], atol=3)
+
+
 @pytest.mark.parametrize("name", ["clean", "call_300k", "fps15"])
 def test_a_voice_version_carries_the_control_s_pictures(
     flashes: Recording, tmp_path: Path, name: str
@@ -126,7 +140,7 @@ def test_fewer_pictures_show_the_nearest_tick() -> None:
 
 
 def test_other_profiles_show_every_tick() -> None:
-    for name in ("clean", "hq", "lq", "call_300k", "call_100k"):
+    for name in ("clean", "hq", "lq", "call_300k", "call_100k", "half_size"):
         assert PROFILES[name].schedule(7, 1) == list(range(7))
 
 

@@ -5,6 +5,7 @@ import { VideoRoom } from "./janus.js";
 
 const UNPROCESSED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const AS_PLAYED = { resizeMode: "none" };
+const THINNED_OUT = { resizeMode: "crop-and-scale" };
 
 class Participant {
   /** @type {MediaStream | null} */
@@ -16,6 +17,14 @@ class Participant {
   /** @type {CaptureTimes | null} */
   #captureTimes = null;
 
+  /** @type {MediaTrackConstraints} */
+  #pictures = AS_PLAYED;
+
+  /** @param {number} perSecond So many pictures are sent, and not all that the camera delivers. */
+  thinOut(perSecond) {
+    this.#pictures = { ...THINNED_OUT, frameRate: { exact: perSecond } };
+  }
+
   /** @param {string} url @param {number} room @param {string} name */
   async join(url, room, name) {
     this.#room = await VideoRoom.open(url);
@@ -26,7 +35,7 @@ class Participant {
   }
 
   async openDevices() {
-    this.#stream ??= await navigator.mediaDevices.getUserMedia({ audio: UNPROCESSED, video: AS_PLAYED });
+    this.#stream ??= await navigator.mediaDevices.getUserMedia({ audio: UNPROCESSED, video: this.#pictures });
   }
 
   /** @returns {Promise<string>} An offer with all addresses. */

@@ -24,16 +24,21 @@ class AudioBuffer:
 
     Args:
         counters: The track's.
+
+    Attributes:
+        missing: The packets that are waited for.
     """
 
     def __init__(self, counters: Counters) -> None:
         self._order: ReorderBuffer[_Held] = ReorderBuffer(counters, self._on_skip)
+        self.missing: MissingPackets = self._order.missing
         self._released: list[EncodedFrame] = []
 
     @property
-    def missing(self) -> MissingPackets:
-        """The packets that are waited for."""
-        return self._order.missing
+    def due_ns(self) -> int | None:
+        """When ``on_timer`` has something to do; None while nothing is missing."""
+        oldest_ns = self.missing.oldest_ns
+        return None if oldest_ns is None else oldest_ns + MAX_WAIT_NS
 
     def add(
         self, number: int, packet: Packet, fragment: Fragment | None, now_ns: int
@@ -54,7 +59,7 @@ class AudioBuffer:
         return self._drain()
 
     def _give_up(self, missing_since_ns: int) -> None:
-        newest = self._order.missing.newest_since(missing_since_ns)
+        newest = self.missing.newest_since(missing_since_ns)
         if newest is not None:
             self._order.skip_to(newest + 1)
 

@@ -79,7 +79,7 @@ class ReorderBuffer(Generic[T]):
             else:
                 counters.duplicates += 1
             return False
-        if self.missing.found(number):
+        if self.missing.found(number, now_ns):
             counters.recovered += 1
         elif number > self._highest:
             self._miss(number, now_ns)

@@ -22,7 +22,6 @@ from realtime.ingest.rtp.video import VideoBuffer
 from realtime.timebase import NS_PER_MS, NS_PER_S
 from realtime.types import TrackKind
 
-CHECK_INTERVAL_NS = 10 * NS_PER_MS
 FREEZE_NS = 200 * NS_PER_MS
 SOURCE_SILENT_NS = 2 * NS_PER_S
 MAX_REPLACED_SOURCES = 8
@@ -41,8 +40,7 @@ class TrackReceiver:
     Attributes:
         counters: What happened so far.
         statistics: The current source; None before the first packet.
-        next_check_ns: When ``on_timer`` is to be called if no packet comes before; None while nothing is
-            missing.
+        next_check_ns: When ``on_timer`` is to be called if no packet comes before; None while nothing is due.
     """
 
     def __init__(self, kind: TrackKind, *, clock_hz: int, readers: Mapping[int, PayloadReader]) -> None:
@@ -100,13 +98,8 @@ class TrackReceiver:
             self._hand_on(frames)
         elif payload:
             self._watch_for_freeze(now_ns)
-        check_ns = self._due_ns(now_ns)
-        if check_ns is None:
-            self.next_check_ns = None
-            return frames
-        if self.next_check_ns is None or check_ns < self.next_check_ns:
-            self.next_check_ns = check_ns
-        return frames if now_ns < self.next_check_ns else [*frames, *self.on_timer(now_ns)]
+        check_ns = self.next_check_ns = self._due_ns()
+        return frames if check_ns is None or now_ns < check_ns else [*frames, *self.on_timer(now_ns)]
 
     def on_timer(self, now_ns: int) -> Sequence[Action]:
         """Return what is due."""
@@ -122,14 +115,14 @@ class TrackReceiver:
             if self._demand.take_request(now_ns):
                 self.counters.key_frame_requests += 1
                 actions.append(KeyFrameRequest())
-        self.next_check_ns = self._due_ns(now_ns)
+        self.next_check_ns = self._due_ns()
         return actions
 
     def require_key_frame(self, now_ns: int) -> None:
         """Hand on nothing before the next key frame: the decoder lost track. Audio needs none."""
         if self._kind == "video":
             self._demand.need(now_ns)
-            self.next_check_ns = now_ns
+            self.next_check_ns = self._due_ns()
 
     def _begin_source(self, ssrc: int) -> SourceStatistics:
         if self.statistics is not None:
@@ -147,8 +140,12 @@ class TrackReceiver:
         self._demand.waiting = True
         return VideoBuffer(self.counters, self._demand)
 
-    def _due_ns(self, now_ns: int) -> int | None:
-        return now_ns + CHECK_INTERVAL_NS if self._buffer.missing else self._demand.due_ns
+    def _due_ns(self) -> int | None:
+        due_ns = self._buffer.due_ns if self._buffer.missing else None
+        wanted_ns = self._demand.due_ns
+        if due_ns is None or wanted_ns is None:
+            return wanted_ns if due_ns is None else due_ns
+        return min(due_ns, wanted_ns)
 
     def _hand_on(self, frames: Sequence[EncodedFrame]) -> None:
         self.counters.frames += len(frames)

@@ -35,12 +35,16 @@ class VideoBuffer:
     Args:
         counters: The track's.
         demand: Outlives the buffer, so that requests keep their distance across restarts.
+
+    Attributes:
+        missing: The packets that are waited for.
     """
 
     def __init__(self, counters: Counters, demand: KeyFrameDemand) -> None:
         self._counters = counters
         self._demand = demand
         self._order: ReorderBuffer[_Held] = ReorderBuffer(counters, self._on_skip)
+        self.missing: MissingPackets = self._order.missing
         self._now_ns = 0
         self._contiguous = False
         self._open = False
@@ -53,9 +57,12 @@ class VideoBuffer:
         self._is_key = False
 
     @property
-    def missing(self) -> MissingPackets:
-        """The packets that are waited for."""
-        return self._order.missing
+    def due_ns(self) -> int | None:
+        """When a packet is to be asked for or given up; None while nothing is missing."""
+        oldest_ns, request_ns = self.missing.oldest_ns, self.missing.next_request_ns
+        if oldest_ns is None or request_ns is None:
+            return None
+        return min(request_ns, oldest_ns + GIVE_UP_NS)
 
     def add(
         self, number: int, packet: Packet, fragment: Fragment | None, now_ns: int
@@ -95,7 +102,7 @@ class VideoBuffer:
         return self._demand.waiting and not (self._intact and self._is_key)
 
     def _give_up(self, missing_since_ns: int) -> None:
-        newest = self._order.missing.newest_since(missing_since_ns)
+        newest = self.missing.newest_since(missing_since_ns)
         if newest is None:
             return
         behind = ((number, held) for number, held in self._order.held() if number > newest)
