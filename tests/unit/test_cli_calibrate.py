@@ -122,7 +122,7 @@ def test_too_few_people_are_refused_and_nothing_is_written(recordings: Path, tmp
     out = tmp_path / "mine.json"
     result = run(recordings, "--out", out)
     assert result.exit_code == 1
-    assert "too little genuine material" in result.stderr
+    assert "The recordings show 2 people; a calibration needs 5 at least" in result.stderr
     assert "Traceback" not in result.output
     assert not out.exists()
 
