@@ -130,6 +130,11 @@ class Judge:
         """State of the alert machine."""
         return self._machine.state
 
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The channels behind the state."""
+        return self._machine.causes
+
     def take(self, encoded: EncodedWindow) -> WindowResult:
         """Take the next window; indices rise and may skip."""
         window = encoded.window

@@ -99,6 +99,11 @@ class ParticipantPipeline:
         """State of the alert machine."""
         return self._judge.state
 
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The channels behind the state."""
+        return self._judge.causes
+
     def push_video(self, frames: Iterable[VideoFrame]) -> list[WindowResult]:
         """Take pictures (or ticks without one) in order; a picture that is held is the same array again."""
         faces: list[FaceFrame] = []

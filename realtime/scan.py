@@ -137,6 +137,8 @@ def scan_file(
     timeline = tuple(result.score for result in results)
     alerts = tuple(result.alert for result in results if result.alert is not None)
     verdict, reasons = clip_verdict(timeline, alerts)
+    if verdict in (Verdict.FAKE, Verdict.SUSPICIOUS):
+        reasons = tuple(dict.fromkeys((*reasons, *pipeline.causes)))
     lowest = _lowest_section(timeline)
     scored = None if verdict is Verdict.INSUFFICIENT and not mostly_measured(timeline) else lowest
     intra_matrix, cross_matrix = pipeline.matrices()

@@ -95,6 +95,11 @@ class AlertMachine:
         """The state after the last update."""
         return self._state
 
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The channels behind the state, with those that joined after it was raised; by name."""
+        return tuple(sorted(self._causes))
+
     def update(
         self,
         time_ns: int,
