@@ -50,6 +50,11 @@ def configuration_sha256(config: MonitorConfig) -> str:
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
+def sha256_of(calibration: Calibration) -> str:
+    """Return the digest of a calibration's content."""
+    return hashlib.sha256(json.dumps(to_dict(calibration), sort_keys=True).encode()).hexdigest()
+
+
 def read_calibration(path: Path) -> Calibration:
     """Read a calibration.
 

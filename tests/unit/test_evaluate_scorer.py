@@ -11,6 +11,7 @@ import pytest
 import training.evaluate.scorer as scorer_module
 from engines.errors import ModelStoreError, SeamwatchError
 from realtime.config import MonitorConfig, WindowConfig
+from realtime.decision.calibration import Calibration
 from realtime.encoders.suite import EncoderSuite
 from realtime.errors import MediaError
 from realtime.similarity.cross_similarity import CrossSimilarity
@@ -112,7 +113,14 @@ class Scans:
         self.result = exchanged()
         monkeypatch.setattr(scorer_module, "scan_file", self)
 
-    def __call__(self, path: Path, encoders: EncoderSuite, config: MonitorConfig):
+    def __call__(
+        self,
+        path: Path,
+        encoders: EncoderSuite,
+        config: MonitorConfig,
+        *,
+        calibration: Calibration | None,
+    ):
         self.paths.append(path)
         if path.read_bytes() == b"broken":
             raise MediaError(f"{path} cannot be read.", fix="Check it.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engines.checkpoint import DEFAULT_CHECKPOINT
-from realtime.calibration_file import calibration_for
+from realtime.calibration_file import calibration_for, sha256_of
 from realtime.config import MonitorConfig
 from realtime.encoders.speech import SpeechDetector
 from realtime.encoders.suite import EncoderSuite, load_encoders
@@ -80,6 +80,7 @@ class FileScorer:
                 sha256,
                 settings.quality,
                 "trimmed" if settings.trim else "whole",
+                "uncalibrated" if self._calibration is None else sha256_of(self._calibration),
                 str(VARIANT_VERSION),
                 repr(settings.config),
                 *(f"{role}={engine}" for role, engine in sorted(self._encoders.ids.items())),
