@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clients.cli.engine_options import engine_options, engines_folder
+from clients.cli.engine_options import engine_options, engines_folder, threads_option
 from clients.cli.errors import show_error
 from clients.cli.examples import examples
 from clients.printable import printable
@@ -46,13 +45,7 @@ from realtime.judge import Judge
     "--json", "as_json", is_flag=True, help="Print the outcome as one JSON object, and nothing else."
 )
 @engine_options
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=lambda: min(4, os.cpu_count() or 1),
-    show_default="processors, at most 4",
-    help="Processor threads that the models may use.",
-)
+@threads_option
 def calibrate(
     *,
     sources: tuple[Path, ...],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,17 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "GPU, else what costs least here.  [default: the models as they are, in onnxruntime]",
     )
     return add_engines(add_backend(command))
+
+
+def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--threads`` to a command that runs through files."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        default=lambda: min(4, os.cpu_count() or 1),
+        show_default="processors, at most 4",
+        help="Processor threads that the models may use.",
+    )(command)
 
 
 def engines_folder(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from clients.cli.decision_options import decision_options
-from clients.cli.engine_options import engine_options, engines_folder
+from clients.cli.engine_options import engine_options, engines_folder, threads_option
 from clients.cli.errors import EXIT_FAULT, EXIT_UNREADABLE, show_error
 from clients.cli.evidence_options import evidence_options
 from clients.cli.examples import examples
@@ -90,13 +89,7 @@ def _checked(path: Path) -> Path:
 @schema_option("what --json prints")
 @evidence_options
 @engine_options
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=lambda: min(4, os.cpu_count() or 1),
-    show_default="processors, at most 4",
-    help="Processor threads that the models may use.",
-)
+@threads_option
 def scan(
     *,
     files: tuple[Path, ...],
