@@ -15,6 +15,7 @@ import click
 from clients import web
 from clients.cli.broadcast import Fault, Part, Sending, broadcast, exit_code_for, report_faults
 from clients.cli.call_view import table_view
+from clients.cli.decision_options import decision_options
 from clients.cli.demo_call import DemoCall, clips_cache, fetch_models, prepare_call, require_both_or_neither
 from clients.cli.endpoints import endpoints
 from clients.cli.engine_options import engine_options, engines_folder
@@ -25,6 +26,7 @@ from clients.cli.running import run_until_interrupted
 from clients.printable import printable
 from engines.store.store import ModelStore
 from realtime.compose import run_server
+from realtime.decisions import AS_SHIPPED, DecisionChoice
 from realtime.evidence.keeping import ALERTS_ONLY, Keeping
 from realtime.identity.references import References
 
@@ -51,6 +53,7 @@ async def run_demo(
     engines_dir: Path | None = None,
     keeping: Keeping = ALERTS_ONLY,
     references: References | None = None,
+    deciding: DecisionChoice = AS_SHIPPED,
 ) -> list[Fault]:
     """Run the monitor and stream the call into it, until either ends or the time is up.
 
@@ -64,6 +67,7 @@ async def run_demo(
         engines_dir: A set of engines; None for the models as they are.
         keeping: What is kept on disk, and for how long.
         references: Who the two participants should be.
+        deciding: Calibration and rate of false alarms.
 
     Returns:
         What could not be streamed.
@@ -84,6 +88,7 @@ async def run_demo(
             ready=url.set_result,
             keeping=keeping,
             references=references,
+            deciding=deciding,
             own_signals=False,
         )
     )
@@ -142,6 +147,7 @@ async def _demo(faults: list[Fault], running: Awaitable[list[Fault]]) -> None:
     "--loop/--no-loop", default=True, show_default=True, help="Start the clips again when they end, or end."
 )
 @click.option("--exit-after", type=click.FloatRange(min=1), metavar="SECONDS", help="End after this long.")
+@decision_options
 @reference_options
 @evidence_options
 @engine_options
@@ -158,6 +164,7 @@ def demo(
     backend: str | None,
     keeping: Keeping,
     references: References,
+    deciding: DecisionChoice,
 ) -> None:
     """Run the monitor with its page and stream a call into it: one genuine participant, one exchanged.
 
@@ -182,6 +189,7 @@ def demo(
             engines_dir=engines_dir,
             keeping=keeping,
             references=references,
+            deciding=deciding,
         )
         run_until_interrupted(_demo(faults, running))
     tell_unused(references)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import click
 from rich.console import Console
 
 from clients.cli.engine_inputs import chosen_clips, chosen_plan, live_windows
-from clients.cli.engine_options import set_folder
+from clients.cli.engine_options import set_folder, threads_option
 from clients.cli.engine_output import (
     build_json,
     clips_table,
@@ -56,13 +55,6 @@ _CLIPS = click.option(
 _INT8_WITHOUT_CLIPS = (
     "int8 is judged on no real person: ranges that fit one face or voice may cut another one off. "
     "Name clips of several people with --clips."
-)
-_THREADS = click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=lambda: min(4, os.cpu_count() or 1),
-    show_default="processors, at most 4",
-    help="Processor threads that an engine uses while it is compared.",
 )
 
 
@@ -110,7 +102,7 @@ def engines() -> None:
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default: the cache.")
 @_CLIPS
 @click.option("--no-clips", is_flag=True, help="Compare on made-up inputs alone.")
-@_THREADS
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def build(
     *,
@@ -207,7 +199,7 @@ def inspect(directory: Path, as_json: bool) -> None:
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @_CLIPS
-@_THREADS
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print parity.json on stdout.")
 def verify(directory: Path, clips: tuple[Path, ...], threads: int, as_json: bool) -> None:
     """Check a set's files, contract and host, then compare it with its models once more.

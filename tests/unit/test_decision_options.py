@@ -81,7 +81,7 @@ def test_a_rate_out_of_range_is_a_usage_fault(rate: str) -> None:
     assert run("--false-alarms-per-hour", rate).exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["serve", "join", "scan"])
+@pytest.mark.parametrize("name", ["serve", "join", "scan", "demo"])
 def test_the_commands_that_calibrate_names_offer_both(name: str) -> None:
     shown = CliRunner().invoke(main, [name, "--help"])
     assert shown.exit_code == 0
