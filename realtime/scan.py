@@ -48,6 +48,7 @@ class ScanResult:
         latency_ms: Median processing time from the last sample of a window to its score.
         engines: Engine id per encoder.
         timeline: The running score after every window.
+        progress: For each of them how far the test was towards an alarm, in [0, 1]; None without one.
         intra_matrix: Identity self-similarity of the newest windows in memory.
         cross_matrix: Lips-voice similarity of the newest windows in memory.
         media: Pictures at the seams, and loudness; None unless media is kept.
@@ -66,6 +67,7 @@ class ScanResult:
     latency_ms: float | None
     engines: dict[str, str]
     timeline: tuple[Score, ...]
+    progress: tuple[float | None, ...]
     intra_matrix: SimilarityMatrix
     cross_matrix: SimilarityMatrix
     media: KeptMedia | None = None
@@ -157,6 +159,7 @@ def scan_file(
         latency_ms=round(float(np.median(costs_ms)), 3) if costs_ms else None,
         engines=encoders.ids,
         timeline=timeline,
+        progress=tuple(None if result.test is None else result.test.progress for result in results),
         intra_matrix=intra_matrix,
         cross_matrix=cross_matrix,
         media=pipeline.media(seams),

@@ -49,6 +49,7 @@ def unreadable_result(file: str, engines: dict[str, str]) -> ScanResult:
         latency_ms=None,
         engines=engines,
         timeline=(),
+        progress=(),
         intra_matrix=nothing,
         cross_matrix=nothing,
     )

@@ -81,6 +81,7 @@ def _subject(
         figures=_figures(result),
         span=TimeSpan(start_ns=0, end_ns=duration_ns),
         timeline=result.timeline,
+        progress=result.progress,
         alerts=result.alerts,
         grounds=(ground,) if readable else (),
         loudness=() if loudness is None else (loudness,),

@@ -60,8 +60,8 @@ svg text.marker { font-weight: 600; }
 .grid { stroke: var(--grid); } .axis { stroke: var(--line); }
 .series { fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
 .running { fill: none; stroke-width: 1.3; stroke-dasharray: 2 4; stroke-linecap: round; opacity: .75; }
-.face { stroke: var(--face); } .voice { stroke: var(--voice); }
-circle.face { fill: var(--face); } circle.voice { fill: var(--voice); }
+.face { stroke: var(--face); } .voice { stroke: var(--voice); } .evidence { stroke: var(--fake); }
+circle.face { fill: var(--face); } circle.voice { fill: var(--voice); } circle.evidence { fill: var(--fake); }
 .lane-clear { fill: var(--clear); } .lane-unknown { fill: var(--nothing); opacity: .6; }
 .lane-suspicious { fill: var(--suspicious); } .lane-alert { fill: var(--fake); }
 .unkept { fill: var(--page); opacity: .85; stroke: var(--line); stroke-dasharray: 3 3; }

@@ -107,6 +107,7 @@ class Subject:
         figures: Numbers to show, with their names.
         span: What the timeline covers.
         timeline: Scores, oldest first; what was not kept is left out.
+        progress: For each of them how far the test was towards an alarm, in [0, 1]; empty where not kept.
         alerts: Every transition that is known.
         words: What the operator said of a transition, by its time in ns.
         grounds: What the judgement rests on.
@@ -128,6 +129,7 @@ class Subject:
     grounds: tuple[Ground, ...]
     loudness: tuple[Loudness, ...]
     origin: Origin
+    progress: tuple[float | None, ...] = ()
     words: Mapping[int, str] = field(default_factory=dict)
     bundles: tuple[KeptBundle, ...] = ()
     not_kept: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,12 +40,13 @@ WIDE = Size("wide", 960, 44, 936, 9, 96)
 NARROW = Size("narrow", 360, 34, 350, 4, 92)
 
 
-def lowest_per_bucket(values: Values, buckets: int) -> list[float | None]:
-    """Thin a series out, keeping the lowest value of every bucket: low values are the evidence.
+def thinned_out(values: Values, buckets: int, keep: Callable[[list[float]], float]) -> list[float | None]:
+    """Thin a series out, keeping of every bucket the value that is the evidence.
 
     Args:
         values: The series; None where there is no value.
         buckets: At most so many values are returned.
+        keep: ``min`` of similarities, ``max`` of evidence.
     """
     if len(values) <= buckets:
         return list(values)
@@ -53,7 +54,7 @@ def lowest_per_bucket(values: Values, buckets: int) -> list[float | None]:
     for bucket in range(buckets):
         part = values[bucket * len(values) // buckets : (bucket + 1) * len(values) // buckets]
         present = [value for value in part if value is not None]
-        thinned.append(min(present) if present else None)
+        thinned.append(keep(present) if present else None)
     return thinned
 
 
@@ -122,6 +123,9 @@ class _Drawing:
             lowest = -0.25 if min([0.0, *values]) >= -0.25 else -1.0
             self._draw_panel("Face with itself (intra)", "face", series[0], lowest, Modality.INTRA)
             self._draw_panel("Lips with voice (cross)", "voice", series[1], lowest, Modality.CROSS)
+            if any(value is not None for value in self._subject.progress):
+                progress = thinned_out(self._subject.progress, buckets, max)
+                self._draw_panel("Evidence so far; 1 raises an alarm", "evidence", [progress], 0.0, None)
         if self._subject.loudness:
             self._draw_loudness()
         self._draw_transitions()
@@ -155,11 +159,12 @@ class _Drawing:
     def _series(self, name: str, buckets: int) -> list[float | None]:
         values = [getattr(score, name) for score in self._subject.timeline]
         finite = [value if value is not None and math.isfinite(value) else None for value in values]
-        return lowest_per_bucket(finite, buckets)
+        return thinned_out(finite, buckets, min)
 
     def _draw_panel(
-        self, title: str, css: str, series: Sequence[Values], lowest: float, kind: Modality
+        self, title: str, css: str, series: Sequence[Values], lowest: float, kind: Modality | None
     ) -> None:
+        """Draw the newest values over those of everything so far; a panel of a kind points at its seams."""
         size, top = self._size, self.bottom + SPACE
         self.bottom = top + PANEL
 
@@ -178,10 +183,11 @@ class _Drawing:
                 f'<line class="grid" x1="{size.left}" x2="{size.right}" y1="{y}" y2="{y}"/>'
                 f'<text x="{size.left - 7}" y="{y + 4}" text-anchor="end">{label}</text>'
             )
-        for line_css, values in (("running", series[1]), ("series", series[0])):
+        for line_css, values in reversed([*zip(("series", "running"), series, strict=False)]):
             for run in self._runs(values):
                 self._line(f"{line_css} {css}", [(x, y_of(value)) for x, value in run])
-        self._draw_seams(kind)
+        if kind is not None:
+            self._draw_seams(kind)
 
     def _runs(self, values: Values) -> list[list[tuple[float, float]]]:
         """Divide a series where it has no value, and where nothing was kept in between."""

@@ -90,6 +90,7 @@ def exchanged(**changes: Any) -> ScanResult:
         latency_ms=41.23,
         engines=ENGINES,
         timeline=scores(20, change=10),
+        progress=(*([0.0] * 10), *(min(1.0, 0.15 * step) for step in range(10))),
         intra_matrix=matrix(20, change=10),
         cross_matrix=matrix(20, missing=(3,)),
     )

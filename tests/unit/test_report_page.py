@@ -22,8 +22,8 @@ from clients.report.subject import Report, shares
 from clients.report.timeline import (
     NARROW,
     WIDE,
-    lowest_per_bucket,
     state_spans,
+    thinned_out,
     timeline_svg,
     unjudged_spans,
     unkept_spans,
@@ -213,13 +213,25 @@ def test_an_empty_matrix_is_said_in_words() -> None:
 
 def test_thinning_keeps_the_evidence() -> None:
     values = [0.9, None, 0.1, 0.8, None, None]
-    assert lowest_per_bucket(values, 3) == [0.9, 0.1, None]
-    assert lowest_per_bucket(values, 6) == values
+    assert thinned_out(values, 3, min) == [0.9, 0.1, None]
+    assert thinned_out(values, 6, min) == values
     long = [0.5] * 10_000
     long[7_777] = -0.5
-    thinned = lowest_per_bucket(long, 900)
+    thinned = thinned_out(long, 900, min)
     assert len(thinned) == 900
     assert thinned.count(-0.5) == 1
+    assert thinned_out([0.1, 0.7, None, 0.2], 2, max) == [0.7, 0.2]
+
+
+def test_the_way_to_the_alarm_is_drawn_where_a_test_ran() -> None:
+    def drawn(result: ScanResult) -> str:
+        return timeline_svg(scan_report([result], MADE_AT, program="seamwatch 1").subjects[0], WIDE)
+
+    tested = exchanged()
+    untested = exchanged(progress=(None,) * len(tested.timeline))
+    assert 'class="series evidence"' in drawn(tested)
+    assert "raises an alarm" in drawn(tested)
+    assert "evidence" not in drawn(untested)
 
 
 def transition(time_s: int, state: AlertState) -> Alert:
