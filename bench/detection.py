@@ -16,6 +16,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.detection_calls import Detection, GenuineRun, detect, run_genuine
+from bench.detection_crossfit import cross_fitted, is_out_of_sync
 from bench.detection_report import detection_rows, draw, false_alarm_rows, markdown
 from bench.detection_windows import RecordedWindows, WindowLibrary
 from bench.machine import command_line, describe_machine
 from realtime.config import MonitorConfig
-from realtime.decisions import DecisionChoice
+from realtime.decision.calibration import Calibration
+from realtime.decisions import DecisionChoice, Decisions
 from realtime.encoders.suite import load_encoders
 from realtime.errors import SeamwatchError
 from realtime.interrupt import sigterm_as_interrupt
@@ -60,6 +63,12 @@ Material = dict[tuple[str, str], list[RecordedWindows]]
 @click.option(
     "--calibration", type=click.Path(dir_okay=False, path_type=Path), help="By default the shipped one."
 )
+@click.option(
+    "--cross-fit",
+    "folds",
+    type=click.IntRange(2),
+    help="Judge each speaker by the genuine material of the other parts of so many, in sync; no calibration.",
+)
 @click.option("--at-most", type=click.IntRange(1), help="Files of each kind and encoding; by default all.")
 @click.option("--seed", type=int, default=20261123, show_default=True)
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), help="Keeps the encoded windows.")
@@ -74,6 +83,7 @@ def main(
     call_minutes: float,
     rate: float | None,
     calibration: Path | None,
+    folds: int | None,
     at_most: int | None,
     seed: int,
     cache: Path | None,
@@ -106,8 +116,13 @@ def main(
                 else:
                     material[clip.speaker, _encoding(clip)].append(windows)
 
-            def new_judge() -> Judge:
-                return Judge(config, calibration=decisions.calibration)
+            held_out: dict[str, Calibration] = {}
+            if folds is not None:
+                material = _in_sync(material, config)
+                held_out = cross_fitted(material, config, folds)
+
+            def new_judge(speaker: str) -> Judge:
+                return Judge(config, calibration=held_out.get(speaker, decisions.calibration))
 
             rng = np.random.default_rng(seed)
             runs = [
@@ -116,7 +131,7 @@ def main(
                     encoding,
                     files,
                     config=config,
-                    new_judge=new_judge,
+                    new_judge=partial(new_judge, speaker),
                     seconds=3600 * hours / len(material),
                     call_seconds=60 * call_minutes,
                     draw=rng,
@@ -133,12 +148,12 @@ def main(
                     kind=clip.kind,
                     encoding=_encoding(clip),
                     config=config,
-                    new_judge=new_judge,
+                    new_judge=partial(new_judge, clip.speaker),
                     genuine_seconds=genuine_seconds,
                     draw=rng,
                 )
                 for clip, windows in progress.track(fakes, description="Fakes")
-                if material[clip.speaker, _encoding(clip)]
+                if material.get((clip.speaker, _encoding(clip)))
                 for genuine_seconds in (0.0, float(rng.uniform(*PREFIX_S)))
             ]
     except SeamwatchError as error:
@@ -147,10 +162,9 @@ def main(
         console.print("stopped; nothing was written")
         sys.exit(130)
     result = _result(runs, found, material, seed=seed)
-    known = decisions.support("")
     result |= {
         "false_alarms_per_hour": config.decision.false_alarms_per_hour,
-        "support": "There is no calibration for these engines." if known is None else known.statement,
+        "support": _support(decisions, folds),
     }
     page = markdown(result)
     click.echo(page)
@@ -183,6 +197,20 @@ def _result(
             for time_s, reasons in run.alerts
         ],
     }
+
+
+def _support(decisions: Decisions, folds: int | None) -> str:
+    if folds is not None:
+        return f"Each speaker is judged by the genuine material of the others, {folds - 1} of {folds} parts."
+    known = decisions.support("")
+    return "There is no calibration for these engines." if known is None else known.statement
+
+
+def _in_sync(material: Material, config: MonitorConfig) -> Material:
+    kept = {
+        key: [each for each in files if not is_out_of_sync(each, config)] for key, files in material.items()
+    }
+    return {key: files for key, files in kept.items() if files}
 
 
 def _chosen(clips: Iterable[EvaluationClip], at_most: int | None) -> list[EvaluationClip]:

@@ -91,7 +91,7 @@ def markdown(result: dict[str, Any]) -> str:
         "",
         f"Promised: {promise:.4g} false alarms per participant-hour (1 in {1 / promise:.3g} hours).",
         result["support"],
-        f"Genuine material: {result['distinct_minutes']:.1f} distinct minutes of {result['speakers']} test "
+        f"Genuine material: {result['distinct_minutes']:.1f} distinct minutes of {result['speakers']} "
         f"speakers, in {result['encodings']} encodings, repeated in random order with pauses; intervals are "
         "wider than they look where one speaker's few clips come again and again.",
         "",

@@ -17,7 +17,7 @@ from realtime.timebase import tick_time_ns
 from realtime.types import Bool, Embedding, Float32, LagEmbeddings, TimeSpan, Window, read_only
 
 #: Part of every cache key; raised when a record holds something else.
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

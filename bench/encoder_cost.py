@@ -11,22 +11,61 @@ from __future__ import annotations
 
 import importlib.util
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 from bench.encoder_cost_report import markdown, write_results
+from bench.encoder_figures import NEEDED_MS, NEEDED_RATIO
 from bench.encoder_variants import DEFAULT, NAIVE, OPENVINO, TURN_S, TurnCost, running_variant
 from bench.machine import PACKAGES, command_line, describe_machine
+from engines.spec import Role
 from realtime.config import MonitorConfig
 from realtime.encoders.workload import live_load
+from training.cli.console import counting_bar
 
-NEEDED_RATIO, NEEDED_MS = 3.0, 120.0
+
+def variants_to_measure(folders: Sequence[Path]) -> tuple[dict[str, Path | None], list[str]]:
+    """Return what is measured, by name, and the packages whose versions matter.
+
+    Args:
+        folders: Sets from ``seamwatch engines build``, besides the variants that are always measured.
+    """
+    kinds: dict[str, Path | None] = {NAIVE: None, DEFAULT: None}
+    packages = list(PACKAGES)
+    if importlib.util.find_spec(OPENVINO) is not None:
+        kinds[OPENVINO] = None
+        packages.append(OPENVINO)
+    return kinds | {folder.resolve().name: folder for folder in folders}, packages
+
+
+def take_turns(
+    kinds: Mapping[str, Path | None],
+    rounds: int,
+    costs: Mapping[str, list[TurnCost]],
+    on_round: Callable[[], None],
+) -> dict[str, dict[Role, str]]:
+    """Let every variant play one turn a round.
+
+    Args:
+        kinds: As ``variants_to_measure`` returns them.
+        rounds: How many.
+        costs: Filled for each variant, also where the rounds are interrupted.
+        on_round: Called after each round.
+
+    Returns:
+        What runs each role, by variant.
+    """
+    with ExitStack() as running:
+        variants = {name: running.enter_context(running_variant(name, path)) for name, path in kinds.items()}
+        for turn in range(rounds):
+            for name, variant in variants.items():
+                costs[name].append(variant.play(turn))
+            on_round()
+        return {name: variant.ids for name, variant in variants.items()}
 
 
 def summary(costs: Mapping[str, Sequence[TurnCost]]) -> dict[str, object]:
@@ -76,19 +115,10 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for JSON and Markdown.")
 def main(*, rounds: int, folders: tuple[Path, ...], out: Path | None) -> None:
     """Measure what all encoders together cost for one second of one participant."""
-    kinds: dict[str, Path | None] = {NAIVE: None, DEFAULT: None}
-    packages = list(PACKAGES)
-    if importlib.util.find_spec(OPENVINO) is not None:
-        kinds[OPENVINO] = None
-        packages.append(OPENVINO)
-    kinds |= {folder.resolve().name: folder for folder in folders}
-    with ExitStack() as running:
-        variants = {name: running.enter_context(running_variant(name, path)) for name, path in kinds.items()}
-        costs: dict[str, list[TurnCost]] = {name: [] for name in variants}
-        for turn in track(range(rounds), "Measuring", console=Console(stderr=True)):
-            for name, variant in variants.items():
-                costs[name].append(variant.play(turn))
-        engines = {name: variant.ids for name, variant in variants.items()}
+    kinds, packages = variants_to_measure(folders)
+    costs: dict[str, list[TurnCost]] = {name: [] for name in kinds}
+    with counting_bar("measuring", rounds) as update:
+        engines = take_turns(kinds, rounds, costs, lambda: update(advance=1))
     load = live_load(MonitorConfig())
     result = {
         "command": command_line("bench.encoder_cost"),

@@ -26,6 +26,11 @@ def describe_machine(packages: Sequence[str] = PACKAGES) -> dict[str, object]:
     }
 
 
+def load_average() -> list[float]:
+    """Return the machine's load averages of 1, 5 and 15 minutes."""
+    return [round(load, 2) for load in os.getloadavg()]
+
+
 def command_line(module: str) -> str:
     """Return the command that repeats this measurement."""
     return shlex.join(["python", "-m", module, *sys.argv[1:]])

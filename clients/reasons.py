@@ -46,6 +46,9 @@ REASONS: MappingProxyType[str, Reason] = MappingProxyType(
         "landmarks_unsure": Reason(
             "the mouth is hard to make out", "The shape of the mouth could not be made out reliably."
         ),
+        "frozen": Reason(
+            "the picture stands still", "The same picture was shown again and again, so it says nothing new."
+        ),
         "no_speech": Reason(
             "no speech", "Nobody spoke long enough for the lips to be compared with the voice."
         ),

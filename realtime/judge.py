@@ -44,8 +44,8 @@ class EncodedWindow:
     Attributes:
         window: The window.
         identity: Pooled identity, None without a face.
-        lips: Embedding of the lips, None without lips.
-        voice: Embeddings of the voice over the lag band, None without a voice.
+        lips: Embedding of the lips, None without lips or where nobody speaks.
+        voice: Embeddings of the voice over the lag band, None without a voice or without lips.
         degraded: Why the measurement is poorer than configured, such as "overload".
         unfit: Why lips and voice cannot be compared now, such as "low_frame_rate".
     """

@@ -21,6 +21,7 @@ from realtime.ingest.source import MediaSource, OpenSource
 from realtime.ingest.webrtc import WebRtcReceiver
 from realtime.load import overloaded_device
 from realtime.messages import Narrator, encoder_info
+from realtime.milestones import Milestones
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline
 from realtime.seat import Seat
@@ -83,6 +84,7 @@ class Monitor:
             clock_ns=clock_ns,
             thumbnails=thumbnails,
             evidence=evidence,
+            milestones=Milestones.of(config),
         )
         self._seats: dict[tuple[str, str], Seat] = {}
         self._tasks: dict[Seat, asyncio.Task[None]] = {}

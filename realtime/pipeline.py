@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
+from engines.frontend.picture import Picture
 from realtime.config import MonitorConfig
 from realtime.decision.calibration import Calibration
 from realtime.decision.sampling import BurstSampling
@@ -16,13 +18,14 @@ from realtime.errors import OverloadError
 from realtime.evidence.media import KeptMedia, MediaMemory
 from realtime.faces.analyzer import FaceAnalyzer
 from realtime.faces.detector import FaceDetector
+from realtime.faces.lips import LipFinder
 from realtime.faces.mesh import FaceMesh
 from realtime.identity.reference import Reference
 from realtime.judge import EncodedWindow, Judge, WindowResult
 from realtime.load import MAX_AGE_NS
-from realtime.scoring.gating import LOW_FRAME_RATE
+from realtime.scoring.gating import LOW_FRAME_RATE, is_heard
 from realtime.scoring.picture_rate import PictureRate
-from realtime.timebase import SAMPLES_PER_TICK, sample_at, tick_at, tick_time_ns
+from realtime.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_TICK, sample_at, tick_at, tick_time_ns
 from realtime.types import (
     AlertState,
     AudioFrame,
@@ -32,7 +35,6 @@ from realtime.types import (
     MediaGap,
     Seam,
     SimilarityMatrix,
-    UInt8,
     VideoFrame,
     Window,
 )
@@ -75,21 +77,28 @@ class ParticipantPipeline:
     ) -> None:
         self._encoders = encoders
         self._media = MediaMemory(config.scoring.memory_windows) if keep_media else None
+        faces = replace(config.faces, mouth_crops=encoders.mouth_size_px is not None)
+        mesh = FaceMesh(encoders.engines.landmarks)
         self._analyzer = FaceAnalyzer(
-            replace(config.faces, mouth_crops=encoders.mouth_size_px is not None),
+            faces,
             FaceDetector(encoders.engines.detector),
-            FaceMesh(encoders.engines.landmarks),
+            mesh,
+            lips_on_demand=True,
         )
+        self._lips = LipFinder(faces, mesh)
         self._speech = encoders.speech_detector()
         self._cutter = WindowCutter(config.windows, encoders.identity.dimension, encoders.mouth_size_px)
         self._on_window = on_window
         self._judge = Judge(config, keep_evidence=keep_evidence, calibration=calibration, reference=reference)
         self._sampling = BurstSampling(config.decision, config.faces.identity_interval_ticks)
         self._next_video_tick: int | None = None
-        self._picture: UInt8 | None = None
+        self._picture: Picture | None = None
         self._picture_rate = PictureRate()
         self._stride = 1
+        self._config = config
         self._audio_end_tick = 0
+        self._speech_end_sample: int | None = None
+        self._heard_end_sample = 0
         self._overload_end_tick = 0
         self.last_face: FaceFrame | None = None
         self.dropped_windows = 0
@@ -105,7 +114,7 @@ class ParticipantPipeline:
         return self._judge.causes
 
     def push_video(self, frames: Iterable[VideoFrame]) -> list[WindowResult]:
-        """Take pictures (or ticks without one) in order; a picture that is held is the same array again."""
+        """Take pictures (or ticks without one) in order; a picture that is held is the same object again."""
         faces: list[FaceFrame] = []
         for frame in frames:
             self._measure_rate(frame)
@@ -195,13 +204,32 @@ class ParticipantPipeline:
             self._cutter.push_face(face)
             if self._media is not None and face.identity_crop is not None:
                 self._media.take_face(face.tick, face.track_id, face.identity_crop)
-        if faces:
-            self.last_face = faces[-1]
+        if not faces:
+            return
+        self.last_face = faces[-1]
+        if self._is_speaking:
+            margin = self._config.faces.detection_interval_ticks
+            # What the engine has no time for now is tried again when a window wants it.
+            with suppress(OverloadError):
+                self._look_for_lips(self._cutter.faces(self._cutter.open_from_tick - margin))
+
+    @property
+    def _is_speaking(self) -> bool:
+        """Whether somebody spoke in the newest second that has been listened to."""
+        spoken, heard = self._speech_end_sample, self._heard_end_sample
+        return spoken is not None and heard - spoken < SAMPLE_RATE_HZ
+
+    def _look_for_lips(self, faces: Sequence[FaceFrame]) -> None:
+        if any(face.region is not None for face in faces):
+            self._cutter.replace_faces(self._lips.look_and_bridge(faces))
 
     def _take_speech(self, runs: Iterator[tuple[int, int, float]]) -> None:
         try:
             for start, end, probability in runs:
                 self._cutter.push_speech(start, end, probability)
+                self._heard_end_sample = end
+                if probability >= self._config.scoring.speech_threshold:
+                    self._speech_end_sample = end
         except OverloadError:
             self._overload_end_tick = max(self._overload_end_tick, self._audio_end_tick)
 
@@ -213,9 +241,13 @@ class ParticipantPipeline:
         lips, voice = None, None
         try:
             with wanted_by(deadline_ns):
-                lips, voice = self._encoders.visual.encode(window), self._encoders.audio.encode(window)
+                if is_heard(window, self._config.scoring, self._config.windows):
+                    window = self._with_lips(window)
+                    lips = self._encoders.visual.encode(window)
+                    voice = None if lips is None else self._encoders.audio.encode(window)
         except OverloadError:
             self.dropped_windows += 1
+            lips = None
             window = _overloaded(window)
         if window.span.start_ns < tick_time_ns(self._overload_end_tick):
             window = _overloaded(window)
@@ -238,6 +270,15 @@ class ParticipantPipeline:
             return result
         media = self._media.snapshot(result.evidence.seams)
         return replace(result, evidence=replace(result.evidence, media=media))
+
+    def _with_lips(self, window: Window) -> Window:
+        """Return the window with the lips that nobody has looked for so far."""
+        start, margin = tick_at(window.span.start_ns), self._config.faces.detection_interval_ticks
+        stop = start + self._config.windows.length_ticks
+        if not any(face.awaits_lips for face in self._cutter.faces(start, stop)):
+            return window
+        self._look_for_lips(self._cutter.faces(start - margin, stop + margin))
+        return self._cutter.recut(window)
 
 
 def _overloaded(window: Window) -> Window:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,17 +15,21 @@ from realtime.encoders.suite import EncoderSuite
 from realtime.evidence.media import KeptMedia
 from realtime.evidence.memory import EvidenceSnapshot
 from realtime.identity.reference import Reference
-from realtime.ingest.file import read_media
-from realtime.ingest.sink import MediaItem
+from realtime.ingest.file import MediaReader, read_media
+from realtime.ingest.read_ahead import ReadAhead
+from realtime.ingest.sink import PendingPicture
 from realtime.judge import SEAMS_PER_ALERT, EncodedWindow, WindowResult
 from realtime.pipeline import ParticipantPipeline
 from realtime.scoring.verdict import clip_verdict, mostly_measured
 from realtime.timebase import NS_PER_S
-from realtime.types import Alert, AudioFrame, MediaGap, Score, Seam, SimilarityMatrix, Verdict
+from realtime.types import Alert, AudioFrame, MediaGap, Score, Seam, SimilarityMatrix, Verdict, VideoFrame
 
 #: Windows remembered while a file is scanned, about 14 minutes. A longer file is scored in sections of this
 #: length and its lowest section counts.
 SCAN_MEMORY_WINDOWS = 2048
+
+#: Pictures and blocks of audio that are decoded ahead of the analysis; about half a second.
+READ_AHEAD_ITEMS = 25
 
 TRUNCATED = "truncated"
 
@@ -115,7 +119,7 @@ def scan_file(
             results.append(replace(result, evidence=None))
 
     costs_ms: list[float] = []
-    with read_media(path) as media:
+    with read_media(path) as media, ReadAhead(_resolved(media), READ_AHEAD_ITEMS) as items:
         duration_s = (media.info.duration_ns or 0) / NS_PER_S
         pipeline = ParticipantPipeline(
             encoders,
@@ -126,14 +130,14 @@ def scan_file(
             reference=reference,
             on_window=on_window,
         )
-        for item in media:
+        for item, position_ns in items:
             started_s = time.perf_counter()
             new = _push(pipeline, item)
             if new:
                 costs_ms.append((time.perf_counter() - started_s) * 1000)
                 take(new)
             if on_progress is not None:
-                on_progress(media.position_ns / NS_PER_S, duration_s)
+                on_progress(position_ns / NS_PER_S, duration_s)
         take(pipeline.flush())
         read_s, truncated = media.position_ns / NS_PER_S, media.truncated
     timeline = tuple(result.score for result in results)
@@ -166,12 +170,18 @@ def scan_file(
     )
 
 
-def _push(pipeline: ParticipantPipeline, item: MediaItem) -> list[WindowResult]:
+def _resolved(media: MediaReader) -> Iterator[tuple[AudioFrame | VideoFrame | MediaGap, int]]:
+    """Yield the media, ready for the pipeline, and how far the file has been read with each item."""
+    for item in media:
+        yield item.resolve() if isinstance(item, PendingPicture) else item, media.position_ns
+
+
+def _push(pipeline: ParticipantPipeline, item: AudioFrame | VideoFrame | MediaGap) -> list[WindowResult]:
     if isinstance(item, MediaGap):
         return pipeline.push_gap(item)
     if isinstance(item, AudioFrame):
         return pipeline.push_audio([item])
-    return pipeline.push_video([item.resolve()])
+    return pipeline.push_video([item])
 
 
 def _lowest_section(timeline: tuple[Score, ...]) -> Score | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
 import cv2
 import structlog
 
+from engines.frontend.picture import Picture
+from realtime.config import MonitorConfig
 from realtime.errors import AlertStoreError
 from realtime.evidence.bundle import EvidenceItem
 from realtime.evidence.keeper import EvidenceKeeper
@@ -23,17 +25,16 @@ from realtime.intake import Batch, Intake
 from realtime.judge import WindowResult
 from realtime.load import LoadGovernor
 from realtime.messages import Narrator
+from realtime.milestones import Milestones
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline
 from realtime.server.hub import EventHub
 from realtime.server.wire import AlertDraft, ScoreUpdate, Tracks
-from realtime.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ
-from realtime.types import AudioFrame, MediaGap, TrackKind, UInt8
+from realtime.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ, sample_at
+from realtime.types import AudioFrame, MediaGap, TrackKind
 
 log = structlog.get_logger(__name__)
 
-#: Media is collected this long before a worker thread looks at it: fewer, fuller hand-overs.
-COLLECT_S = 0.04
 #: Pictures one hand-over takes at most, so that a backlog does not hold a worker thread for long.
 MAX_PICTURES_PER_BATCH = 10
 #: The matrices are for people to look at.
@@ -75,6 +76,7 @@ class SessionContext:
         clock_ns: Monotonic clock, the one that stamps arrivals.
         thumbnails: Whether the newest picture is kept in memory for the operator's page.
         evidence: Writes the evidence of alerts; None where none is kept.
+        milestones: Media is collected until one of them is there.
     """
 
     hub: EventHub
@@ -83,6 +85,7 @@ class SessionContext:
     clock_ns: Callable[[], int]
     thumbnails: bool
     evidence: EvidenceKeeper | None = None
+    milestones: Milestones = field(default_factory=lambda: Milestones.of(MonitorConfig()))
 
 
 class ParticipantSession:
@@ -103,7 +106,7 @@ class ParticipantSession:
         self._wake = asyncio.Event()
         self._ended: EndReason | None = None
         self._tracks: dict[TrackKind, TrackState] = {}
-        self._picture: UInt8 | None = None
+        self._picture: Picture | None = None
         self._picture_size = (0, 0)
         self._matrices_due_ns = 0
         self._reception: Callable[[], Reception] | None = None
@@ -118,12 +121,15 @@ class ParticipantSession:
     def on_audio(self, frame: AudioFrame) -> None:
         """Queue a block of audio."""
         self._intake.put_audio(frame)
-        self._wake.set()
+        start = sample_at(frame.start_ns)
+        if self._context.milestones.met_by_audio(start, start + len(frame.samples)):
+            self._wake.set()
 
     def on_picture(self, picture: PendingPicture) -> None:
         """Queue a picture."""
         self._intake.put_picture(picture)
-        self._wake.set()
+        if self._context.milestones.met_by_picture(picture.tick):
+            self._wake.set()
 
     def on_gap(self, gap: MediaGap) -> None:
         """Queue a span without media."""
@@ -177,9 +183,8 @@ class ParticipantSession:
         picture = self._picture
         if picture is None:
             return None
-        height, width = picture.shape[:2]
-        size = (THUMBNAIL_WIDTH_PX, max(1, round(height * THUMBNAIL_WIDTH_PX / width)))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        width = min(THUMBNAIL_WIDTH_PX, picture.width)
+        small = picture.scaled(width, max(1, round(picture.height * width / picture.width)))
         done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         return jpeg.tobytes() if done else None
 
@@ -203,7 +208,9 @@ class ParticipantSession:
             await self._wake.wait()
             self._wake.clear()
             ending = self._ended
-            while batch := self._intake.take(MAX_PICTURES_PER_BATCH):
+            is_behind = True
+            while is_behind and (batch := self._intake.take(MAX_PICTURES_PER_BATCH)):
+                is_behind = ending is not None or self._intake.pictures_waiting > 0
                 stride = self._governor.update(self._context.clock_ns(), self._intake.pictures_waiting)
                 self._heed_reception()
                 results = await loop.run_in_executor(self._context.executor, self._analyse, batch, stride)
@@ -213,7 +220,6 @@ class ParticipantSession:
                 await self._publish(results)
                 self._ended = None
                 return ending
-            await asyncio.sleep(COLLECT_S)
 
     def _analyse(self, batch: Batch, stride: int) -> list[WindowResult]:
         pipeline = self._pipeline
@@ -231,7 +237,7 @@ class ParticipantSession:
                 continue
             frame = picture.resolve()
             if frame.image is not None:
-                self._picture_size = (frame.image.shape[1], frame.image.shape[0])
+                self._picture_size = (frame.image.width, frame.image.height)
             if self._context.thumbnails:
                 self._picture = frame.image
             results += pipeline.push_video([frame])

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from engines.frontend.picture import Picture
+
 Float32 = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
@@ -85,14 +87,13 @@ class VideoFrame:
 
     Attributes:
         tick: Index on the grid; call time is ``tick * realtime.timebase.TICK_NS``.
-        image: uint8 RGB, shape (height, width, 3), read-only, upright (rotation applied); None where the
-            grid has no picture for this tick.
+        image: The picture, upright (rotation applied); None where the grid has none for this tick.
         gap: Why there is no picture; None where there is one.
         arrival_ns: Monotonic time at which the picture reached the process; None for files.
     """
 
     tick: int
-    image: UInt8 | None
+    image: Picture | None
     gap: GapReason | None = None
     arrival_ns: int | None = None
 
@@ -106,6 +107,7 @@ class FaceReason(enum.StrEnum):
     TURNED_AWAY = "face_turned_away"
     BLURRED = "face_blurred"
     LANDMARKS_UNSURE = "landmarks_unsure"
+    FROZEN = "frozen"
     OVERLOAD = "overload"
 
 
@@ -119,11 +121,14 @@ class FaceFrame:
         track_id: Identity of the face track; it changes at a cut, or when another face takes over. None
             without a face.
         lips: float32, shape (40, 2): outer then inner lip contour, eye-corner normalised
-            (``engines.frontend.lips``); None where ``reason`` is set.
+            (``engines.frontend.lips``); None where ``reason`` is set, and where nobody has looked yet.
+        region: uint8 RGB, shape (192, 192, 3), where to look for the lips; None where that has been done, or
+            where they lie between those of other ticks.
         mouth: uint8 grey, shape (64, 64), as from ``engines.frontend.mouth``; None where ``reason`` is set,
             where the lips are interpolated, or unless ``FaceConfig.mouth_crops`` asks for it.
         identity_crop: uint8 RGB, shape (112, 112, 3), aligned to the five-point template; only on ticks on
-            which the detector ran and the face is good enough for identity.
+            which the detector ran and the face is good enough for identity, and once for a picture that
+            stands still.
         face_size_px: Mean of the face box's width and height in the source picture; 0 without a face.
         sharpness: Variance of the Laplacian of the aligned grey face at the newest detection; 0 without one.
         other_faces: Faces beside the followed one, at least half its size, at the newest detection.
@@ -135,6 +140,7 @@ class FaceFrame:
     reason: FaceReason | None
     track_id: int | None = None
     lips: Float32 | None = None
+    region: UInt8 | None = None
     mouth: UInt8 | None = None
     identity_crop: UInt8 | None = None
     face_size_px: float = 0.0
@@ -142,6 +148,11 @@ class FaceFrame:
     other_faces: int = 0
     box: tuple[float, float, float, float] | None = None
     arrival_ns: int | None = None
+
+    @property
+    def awaits_lips(self) -> bool:
+        """Whether the face is usable as far as anybody has looked, which is not yet at the lips."""
+        return self.reason is None and self.lips is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +166,8 @@ class Window:
         index: Counts hops from call time zero; gaps in the media leave the counting alone.
         span: Call time of the video part.
         lips: float32, shape (F, 40, 2); rows without a usable face are zero and masked.
-        lips_present: bool, shape (F,).
+        lips_present: bool, shape (F,). Where nobody speaks nobody looks for the lips: a usable face counts as
+            lips then, and its row is zero all the same.
         identity_embeddings: float32, shape (k, D_mu), unit-norm rows, one per identity crop in the span.
         track_ids: Face tracks seen in the span, in order of appearance.
         face_px: Median face size over the ticks with a followed face; None without one.

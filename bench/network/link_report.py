@@ -60,7 +60,7 @@ NOTES = (
 def cells_of(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield what a row says: one cell a column, over the runs of one receiver on one network."""
     for _, place, factor, _ in COLUMNS:
-        found = [_at(run["figures"], place) for run in runs]
+        found = [value_at(run["figures"], place) for run in runs]
         values = [value * factor for value in found if value is not None]
         if not values:
             yield "-"
@@ -129,7 +129,8 @@ def _short(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
-def _at(figures: dict[str, Any], place: str) -> float | None:
+def value_at(figures: dict[str, Any], place: str) -> float | None:
+    """Return a figure of one run by its dotted place; None where the run could not tell."""
     value: Any = figures
     for key in place.split("."):
         value = value[key]

@@ -1,4 +1,7 @@
-"""The ``seamwatch`` command: global options, and sub-commands that are imported only when they run."""
+"""The ``seamwatch`` command: global options, and sub-commands that are imported only when they run.
+
+Commands are named by strings: ``bench`` stands above this package, which may not import it.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "export": ("training.cli.export", "export", "Turn a training run into a checkpoint."),
     "tamper": ("training.cli.tamper", "tamper", "Make tampered clips from real ones."),
     "evaluate": ("training.cli.evaluate", "evaluate", "Measure how well fakes are told from real clips."),
+    "bench": ("bench.cli", "bench", "Measure speed, delay and accuracy on this host."),
 }
 
 

@@ -13,7 +13,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.stream import Discard
 from av.video.codeccontext import VideoCodecContext
 
-from realtime.ingest.picture import upright_rgb
+from engines.frontend.decoded import upright_rgb
 from realtime.ingest.probe import MediaInfo, open_container
 from realtime.timebase import NS_PER_MS, NS_PER_S
 from realtime.types import TrackKind

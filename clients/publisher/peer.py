@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Literal
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 
-from clients.publisher.packets import EncodedClip
-from clients.publisher.tracks import Pace, PacketTrack
+from clients.publisher.tracks import Pace, PacketSource, PacketTrack
 from realtime.errors import SignallingError
 from realtime.ingest.aioice_shims import offer_loopback_as_last_resort
 from realtime.ingest.aiortc_tap import close_peer
 from realtime.types import TrackKind
 
+VideoCodec = Literal["vp8", "h264"]
 CODECS: dict[TrackKind, tuple[str, ...]] = {"audio": ("opus",), "video": ("vp8", "rtx")}
 
 
@@ -23,7 +24,7 @@ class PublishReport:
 
     Attributes:
         audio_packets: Opus packets.
-        video_packets: VP8 pictures.
+        video_packets: Pictures.
         bytes: Payload of both.
         behind_s: The largest delay of a packet behind real time: transcoding or the machine was too slow.
     """
@@ -39,9 +40,10 @@ class PublisherPeer:
 
     Args:
         clip: Closed by the owner, after the peer.
+        video_codec: Codec of its pictures.
     """
 
-    def __init__(self, clip: EncodedClip) -> None:
+    def __init__(self, clip: PacketSource, *, video_codec: VideoCodec = "vp8") -> None:
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._pace = Pace()
         self._tracks = [PacketTrack(clip, kind, self._pace) for kind in clip.kinds]
@@ -49,13 +51,14 @@ class PublisherPeer:
         self._over = asyncio.Event()
         self._lost = False
         offer_loopback_as_last_resort()
+        codecs = {"audio": CODECS["audio"], "video": (video_codec, "rtx")}
         for track in self._tracks:
             track.on("ended", self._on_track_ended)
             self._peer.addTransceiver(track, direction="sendonly").setCodecPreferences(
                 [
                     codec
                     for codec in RTCRtpSender.getCapabilities(track.kind).codecs
-                    if codec.name.lower() in CODECS["audio" if track.kind == "audio" else "video"]
+                    if codec.name.lower() in codecs[track.kind]
                 ]
             )
         self._peer.on("connectionstatechange", self._on_connection_state)

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from clients.publisher.encode import AUDIO_TIME_BASE, VIDEO_TIME_BASE, to_ticks
-from clients.publisher.packets import EncodedClip
+from clients.publisher.encode import AUDIO_TIME_BASE, VIDEO_TIME_BASE, ClipPacket, to_ticks
 from realtime.timebase import NS_PER_S
 from realtime.types import TrackKind
+
+
+class PacketSource(Protocol):
+    """Where a participant's packets come from; ``clients.publisher.packets.EncodedClip`` is one."""
+
+    @property
+    def kinds(self) -> tuple[TrackKind, ...]:
+        """The tracks that there are."""
+
+    async def next(self, kind: TrackKind) -> ClipPacket | None:
+        """Return the next packet of a track, None at its end."""
+
+    async def aclose(self) -> None:
+        """Stop reading. Idempotent."""
 
 
 class Pace:
@@ -39,7 +53,7 @@ class PacketTrack(MediaStreamTrack):
     """One track of a clip.
 
     Args:
-        clip: The clip.
+        clip: The packets.
         kind: Which of its tracks.
         pace: Shared by the clip's tracks.
 
@@ -49,7 +63,7 @@ class PacketTrack(MediaStreamTrack):
         bytes: Their payload.
     """
 
-    def __init__(self, clip: EncodedClip, kind: TrackKind, pace: Pace) -> None:
+    def __init__(self, clip: PacketSource, kind: TrackKind, pace: Pace) -> None:
         super().__init__()
         self.kind = kind
         self._clip = clip

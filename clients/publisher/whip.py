@@ -10,7 +10,8 @@ import httpx
 
 from clients.publisher.encode import EncodeSettings
 from clients.publisher.packets import EncodedClip
-from clients.publisher.peer import PublisherPeer, PublishReport
+from clients.publisher.peer import PublisherPeer, PublishReport, VideoCodec
+from clients.publisher.tracks import PacketSource
 from realtime.errors import SignallingError
 
 __all__ = ["PublishReport", "WhipPublisher", "publish_file"]
@@ -48,7 +49,7 @@ class WhipPublisher:
         self._client = httpx.AsyncClient(
             headers=headers, timeout=REQUEST_TIMEOUT_S, transport=transport, trust_env=False
         )
-        self._clip: EncodedClip | None = None
+        self._clip: PacketSource | None = None
         self._peer: PublisherPeer | None = None
         self._resource: httpx.URL | None = None
 
@@ -76,8 +77,20 @@ class WhipPublisher:
             SignallingError: The endpoint does not answer or refuses; ``status`` says how (503: no answer).
         """
         settings = EncodeSettings(width=width, height=height)
-        self._clip = await EncodedClip.open(Path(path), settings=settings, loop=loop)
-        self._peer = PublisherPeer(self._clip)
+        await self.send(await EncodedClip.open(Path(path), settings=settings, loop=loop))
+
+    async def send(self, clip: PacketSource, *, video_codec: VideoCodec = "vp8") -> None:
+        """Offer the tracks of a source that is encoded already, and own it.
+
+        Args:
+            clip: Closed by ``stop``.
+            video_codec: Codec of its pictures.
+
+        Raises:
+            SignallingError: As ``start``.
+        """
+        self._clip = clip
+        self._peer = PublisherPeer(clip, video_codec=video_codec)
         response = await self._post(await self._peer.offer())
         location = response.headers.get("Location")
         if location:
@@ -90,9 +103,15 @@ class WhipPublisher:
         Raises:
             SignallingError: The connection was lost, or the other side ended it.
         """
-        if self._peer is None:
-            raise SignallingError("Nothing is being published.", fix="Start first.", status=400)
-        return await self._peer.wait()
+        return await self._publishing().wait()
+
+    def report(self) -> PublishReport:
+        """Return what was sent so far.
+
+        Raises:
+            SignallingError: Nothing was started.
+        """
+        return self._publishing().report()
 
     async def stop(self) -> None:
         """End the session at the endpoint, then the connection and the reading. Idempotent."""
@@ -108,6 +127,11 @@ class WhipPublisher:
             if self._clip is not None:
                 await self._clip.aclose()
             await self._client.aclose()
+
+    def _publishing(self) -> PublisherPeer:
+        if self._peer is None:
+            raise SignallingError("Nothing is being published.", fix="Start first.", status=400)
+        return self._peer
 
     async def _post(self, offer: str) -> httpx.Response:
         try:

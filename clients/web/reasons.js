@@ -12,6 +12,7 @@ const SENTENCES = Object.freeze({
   face_turned_away: "The face is turned away from the camera.",
   face_blurred: "The face is too blurred to compare.",
   landmarks_unsure: "The lips cannot be located reliably.",
+  frozen: "The picture stands still, so it says nothing about the lips.",
   no_speech: "Nobody is speaking, so lips and voice cannot be compared.",
   no_audio: "No sound arrives from this participant.",
   no_video: "No video arrives from this participant.",

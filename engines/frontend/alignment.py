@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from engines.frontend.picture import RgbPicture
+
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 UInt8 = npt.NDArray[np.uint8]
@@ -87,10 +89,7 @@ def align_face(image: UInt8, points: npt.ArrayLike) -> UInt8:
     Returns:
         uint8 RGB, shape (112, 112, 3); black beyond the picture.
     """
-    size = (ALIGNED_SIZE_PX, ALIGNED_SIZE_PX)
-    return np.asarray(
-        cv2.warpAffine(image, similarity_transform(points), size, flags=cv2.INTER_LINEAR), np.uint8
-    )
+    return RgbPicture(image).warped(similarity_transform(points), ALIGNED_SIZE_PX, repeat_edge=False)
 
 
 def mesh_roi(image: UInt8, transform: Float64, out: UInt8 | None = None) -> UInt8:

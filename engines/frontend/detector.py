@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from engines.frontend.picture import Picture
+
 Float32 = npt.NDArray[np.float32]
-UInt8 = npt.NDArray[np.uint8]
 
 STRIDES: Final = (8, 16, 32)
 LONGEST_SIDE_PX: Final = 320
@@ -48,25 +49,25 @@ class Faces:
     confidences: Float32
 
 
-def prepare(image: UInt8, longest_side_px: int = LONGEST_SIDE_PX) -> DetectorInput:
+def prepare(picture: Picture, longest_side_px: int = LONGEST_SIDE_PX) -> DetectorInput:
     """Shrink a picture to the detector's size, and pad it on the right and below with black.
 
     Args:
-        image: uint8 RGB, shape (height, width, 3).
+        picture: The picture.
         longest_side_px: Upper bound of the longer side; smaller pictures keep their size.
 
     Returns:
         The tensor, and the way back to picture coordinates.
     """
-    height, width = image.shape[:2]
+    height, width = picture.height, picture.width
     factor = min(1.0, longest_side_px / max(height, width))
     small_height, small_width = max(1, round(height * factor)), max(1, round(width * factor))
-    if factor < 1:
-        image = np.asarray(cv2.resize(image, (small_width, small_height), interpolation=cv2.INTER_AREA))
+    small = picture.scaled(small_width, small_height)
     coarsest = STRIDES[-1]
     padded_height, padded_width = (-(-side // coarsest) * coarsest for side in (small_height, small_width))
     tensor = np.zeros((1, 3, padded_height, padded_width), np.float32)
-    tensor[0, :, :small_height, :small_width] = image[..., ::-1].transpose(2, 0, 1)
+    for channel, plane in enumerate(reversed(cv2.split(small))):
+        tensor[0, channel, :small_height, :small_width] = plane
     return DetectorInput(tensor=tensor, scale=(width / small_width, height / small_height))
 
 

@@ -33,8 +33,7 @@ class SpeakerPrior:
     """How genuine speakers differ, of a block's deviation from the usual value of its quality level.
 
     Attributes:
-        between_variance: Variance between speakers' means; 0 where a value is relative to the participant
-            already, and no baseline is wanted.
+        between_variance: Variance between speakers' means; 0 for no baseline.
         within_variance: Variance of one speaker's blocks.
     """
 

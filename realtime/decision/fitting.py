@@ -21,10 +21,17 @@ from realtime.types import Modality
 #: Least material behind a stratum.
 MIN_SPEAKERS = 5
 MIN_BLOCKS = 30
-#: A drop by so many standard deviations is what the bets are best at (the reference value of a CUSUM).
-TILT_SD = 1.5
+#: Drops by about so many standard deviations are bet on. The steeper the bet, the more the lowest genuine
+#: values decide what a low one pays, and the less it adds up that somebody is always a little low, which with
+#: lips and voice is how people differ. Genuine faces are all alike, there is no lowest one to hold on to.
+TILT_SD = {Modality.INTRA: 1.5, Modality.CROSS: 2.5}
+#: People's means and one person's blocks vary by so much at least, as standard deviations. That the faces of
+#: the material are all alike does not show that everybody is like them.
+LEAST_VARIATION = {Modality.INTRA: 0.07, Modality.CROSS: 0.0}
 #: Smaller differences are not bet on, however rare they are.
 MIN_SPREAD = 0.1
+#: Poorer media that leave less of the evidence than this, where better media alone leave more, are given up.
+USEFUL_DISCOUNT = 0.5
 #: What a detection usually takes: over so many blocks the evidence of genuine ones must not add up.
 HORIZON_BLOCKS = 8
 #: Each speaker is tested against all the others, or against those of the other parts of so many.
@@ -105,13 +112,19 @@ def _fit_channel(channel: Modality, people: list[_Blocks]) -> ChannelCalibration
     Raises:
         CalibrationError: If not even the best will do, or there is too little of it; the first reason.
     """
+    fits: list[ChannelCalibration] = []
     refusals: list[CalibrationError] = []
     for least in Level:
         try:
-            return _fit_qualities(channel, _at_least(least, people))
+            fits.append(_fit_qualities(channel, _at_least(least, people)))
         except CalibrationError as refusal:
             refusals.append(refusal)
-    raise refusals[0]
+        else:
+            if fits[-1].discount >= USEFUL_DISCOUNT:
+                return fits[-1]
+    if not fits:
+        raise refusals[0]
+    return max(fits, key=lambda each: each.discount)
 
 
 def _at_least(least: Level, people: list[_Blocks]) -> list[_Blocks]:
@@ -147,7 +160,7 @@ def _fit_qualities(channel: Modality, people: list[_Blocks]) -> ChannelCalibrati
 
 def _fit_strata(channel: Modality, people: list[_Blocks]) -> ChannelCalibration:
     levels = _levels(people)
-    prior = _prior(people, levels) if channel is Modality.CROSS else _NO_BASELINE
+    prior = _prior(people, levels, LEAST_VARIATION[channel])
     values: dict[tuple[Level, Age], list[tuple[float, ...]]] = {}
     for person in people:
         own: dict[tuple[Level, Age], list[float]] = {}
@@ -157,7 +170,7 @@ def _fit_strata(channel: Modality, people: list[_Blocks]) -> ChannelCalibration:
         for key, found in own.items():
             values.setdefault(key, []).append(tuple(sorted(found)))
     strata = {
-        key: Reference(tilt=_tilt(found), speakers=tuple(found))
+        key: Reference(tilt=_tilt(channel, found), speakers=tuple(found))
         for key, found in sorted(values.items())
         if len(found) >= MIN_SPEAKERS and sum(map(len, found)) >= MIN_BLOCKS
     }
@@ -197,7 +210,9 @@ def _levels(people: list[_Blocks]) -> dict[Level, LevelReference]:
     return levels
 
 
-def _prior(people: list[_Blocks], levels: Mapping[Level, LevelReference]) -> SpeakerPrior:
+def _prior(
+    people: list[_Blocks], levels: Mapping[Level, LevelReference], least_variation: float
+) -> SpeakerPrior:
     """Estimate the variances of the one-way random effects model by the method of moments."""
     own = [
         np.array([block.value - levels[block.level].mean for clip in person for block in clip])
@@ -210,7 +225,8 @@ def _prior(people: list[_Blocks], levels: Mapping[Level, LevelReference]) -> Spe
     means = [float(np.mean(values)) for values in repeated]
     noise = float(np.mean([within / len(values) for values in repeated]))
     between = max(0.0, float(np.var(means, ddof=1)) - noise)
-    return SpeakerPrior(between_variance=between, within_variance=within)
+    least = least_variation**2
+    return SpeakerPrior(between_variance=max(least, between), within_variance=max(least, within))
 
 
 def _deviations(
@@ -227,9 +243,9 @@ def _deviations(
     return found
 
 
-def _tilt(speakers: list[tuple[float, ...]]) -> float:
+def _tilt(channel: Modality, speakers: list[tuple[float, ...]]) -> float:
     spread = math.sqrt(float(np.mean([np.mean(np.square(values)) for values in speakers])))
-    return round(TILT_SD / max(spread, MIN_SPREAD), DECIMALS)
+    return round(TILT_SD[channel] / max(spread, MIN_SPREAD), DECIMALS)
 
 
 def _evidence(call: list[Block], calibration: ChannelCalibration) -> np.ndarray:

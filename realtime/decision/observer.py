@@ -14,9 +14,9 @@ FULL_FACE_PX = 100.0
 FULL_SHARPNESS = 90.0
 
 #: Similarities to the remembered face above this are pose and light, not identity: genuine windows differ
-#: there from person to person without meaning anything. It lies under the lowest twentieth of each validation
-#: speaker, after strong compression too; other people hardly reach it.
-SAME_PERSON = 0.45
+#: there from person to person without meaning anything. Below, where compression takes some genuine people, a
+#: participant is compared with what is usual for it.
+SAME_PERSON = 0.6
 
 
 class Observer:

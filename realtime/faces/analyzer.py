@@ -9,15 +9,15 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.alignment import MESH_SIZE_PX, align_face, mesh_roi, similarity_transform
-from engines.frontend.lips import normalise_lips
-from engines.frontend.mouth import mouth_crop
+from engines.frontend.alignment import ALIGNED_SIZE_PX, MESH_SIZE_PX, mesh_transform, similarity_transform
+from engines.frontend.picture import Picture
 from engines.frontend.quality import face_size, face_turn, sharpness
 from realtime.config import FaceConfig
 from realtime.errors import OverloadError
 from realtime.faces.detector import Detection
+from realtime.faces.freeze import FreezeDetector
 from realtime.faces.interpolation import SmoothPath, bridge_overload
-from realtime.faces.mesh import MeshResult
+from realtime.faces.lips import Landmarker, LipFinder
 from realtime.faces.tracker import FaceTracker
 from realtime.types import FaceFrame, FaceReason, Float32, UInt8, VideoFrame, read_only
 
@@ -32,25 +32,23 @@ MIN_OTHER_FACE: Final = 0.5
 class Detector(Protocol):
     """What the analyzer needs of ``FaceDetector``."""
 
-    def detect(self, image: UInt8) -> tuple[Detection, ...]:
+    def detect(self, picture: Picture) -> tuple[Detection, ...]:
         """Find faces."""
-
-
-class Landmarker(Protocol):
-    """What the analyzer needs of ``FaceMesh``."""
-
-    def locate(self, regions: UInt8) -> MeshResult:
-        """Find the landmarks."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tick:
-    """A held tick; the picture is None where the grid has none or overload leaves it out."""
+    """A held tick; the picture is None where the grid has none or overload leaves it out.
+
+    Its picture has been the same since ``shown_from``.
+    """
 
     tick: int
-    image: UInt8 | None
+    image: Picture | None
     left_out: bool
     arrival_ns: int | None
+    frozen: bool
+    shown_from: int
 
 
 @dataclass(slots=True)
@@ -68,19 +66,11 @@ class _Face:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mouth:
-    """What the landmarks of one tick gave; the crop is None where nobody asked for it."""
-
-    lips: Float32
-    crop: UInt8 | None
-
-
-@dataclass(frozen=True, slots=True)
 class _View:
     """A face in the picture of one tick, in px of that picture."""
 
     track_id: int
-    image: UInt8
+    image: Picture
     box: Float64
     points: Float64
     sharpness: float
@@ -92,7 +82,7 @@ class _View:
 
     @property
     def box_fractions(self) -> tuple[float, float, float, float]:
-        height, width = self.image.shape[:2]
+        width, height = self.image.width, self.image.height
         x, y, box_width, box_height = (float(value) for value in self.box)
         return x / width, y / height, box_width / width, box_height / height
 
@@ -107,12 +97,18 @@ class FaceAnalyzer:
         config: Intervals and thresholds.
         detector: Finds faces in a picture.
         mesh: Finds landmarks in regions of interest.
+        lips_on_demand: Whether the frames come with the region in which the lips are, for ``LipFinder``, in
+            place of the lips. Where a face for identity is due they come with lips all the same: that face
+            counts where the landmarks are sure.
     """
 
-    def __init__(self, config: FaceConfig, detector: Detector, mesh: Landmarker) -> None:
+    def __init__(
+        self, config: FaceConfig, detector: Detector, mesh: Landmarker, *, lips_on_demand: bool = False
+    ) -> None:
         self._config = config
+        self._lips_on_demand = lips_on_demand
         self._detector = detector
-        self._mesh = mesh
+        self._lips = LipFinder(config, mesh)
         self._tracker = FaceTracker(config)
         self._stride = 1
         self._identity_interval_ticks = config.identity_interval_ticks
@@ -122,6 +118,8 @@ class FaceAnalyzer:
         self._face: _Face | None = None
         self._aspect: float | None = None
         self._other_faces = 0
+        self._freeze = FreezeDetector()
+        self._identity_tick = -1
 
     def push(self, frame: VideoFrame) -> list[FaceFrame]:
         """Take the picture of the next tick.
@@ -149,7 +147,10 @@ class FaceAnalyzer:
         due = frame.tick == self._due(frame.tick)
         left_out = frame.image is not None and not due and frame.tick % self._stride != 0
         image = None if left_out else frame.image
-        self._held.append(_Tick(frame.tick, image, left_out, frame.arrival_ns))
+        self._freeze.take(frame.image)
+        shown_from = frame.tick - self._freeze.held_ticks + 1
+        frozen = self._freeze.is_frozen
+        self._held.append(_Tick(frame.tick, image, left_out, frame.arrival_ns, frozen, shown_from))
         return done + self.flush() if due else done
 
     def flush(self) -> list[FaceFrame]:
@@ -196,12 +197,23 @@ class FaceAnalyzer:
             views = self._views(held, newest, newest.image)
         elif not any(tick.left_out for tick in held):
             self._lose_sight()
-        mouths = self._mouths({tick: view for tick, view in views.items() if view.reason is None})
-        return [self._frame(tick, views.get(tick.tick), mouths.get(tick.tick)) for tick in held]
+        regions = self._regions({tick: view for tick, view in views.items() if view.reason is None})
+        frames = [self._frame(tick, views.get(tick.tick), regions.get(tick.tick)) for tick in held]
+        due = {tick.tick for tick in held if self._is_identity_due(tick)}
+        wanted = [
+            frame
+            for frame in frames
+            if frame.region is not None and (not self._lips_on_demand or frame.tick in due)
+        ]
+        located = {frame.tick: frame for frame in self._lips.look(wanted)}
+        frames = [located.get(frame.tick, frame) for frame in frames]
+        with_faces = [self._with_identity(frame) if frame.tick in due else frame for frame in frames]
+        frozen = {tick.tick for tick in held if tick.frozen}
+        return [_without_lips(frame) if frame.tick in frozen else frame for frame in with_faces]
 
-    def _views(self, held: Sequence[_Tick], newest: _Tick, image: UInt8) -> dict[int, _View]:
+    def _views(self, held: Sequence[_Tick], newest: _Tick, image: Picture) -> dict[int, _View]:
         """Detect in the newest picture, and place the followed face in all of them."""
-        height, width = image.shape[:2]
+        width, height = image.width, image.height
         first_sight = self._aspect is None
         if self._aspect is not None and abs(width / height / self._aspect - 1) > MAX_ASPECT_CHANGE:
             self._tracker.reset()
@@ -221,7 +233,7 @@ class FaceAnalyzer:
         return views
 
     def _current(
-        self, before: _Face | None, tick: int, image: UInt8, seen: Mapping[int, Detection]
+        self, before: _Face | None, tick: int, image: Picture, seen: Mapping[int, Detection]
     ) -> _Face | None:
         followed = self._tracker.followed
         if followed is None or followed not in seen:
@@ -232,11 +244,11 @@ class FaceAnalyzer:
         self._observe(face, tick, image, seen[followed])
         return face
 
-    def _observe(self, face: _Face, tick: int, image: UInt8, detection: Detection) -> None:
+    def _observe(self, face: _Face, tick: int, image: Picture, detection: Detection) -> None:
         face.path.observe(tick, np.concatenate([detection.box.reshape(2, 2), detection.points]))
-        points = detection.points * image.shape[0]
-        large = face_size(detection.box) * image.shape[0] >= self._config.min_face_px
-        face.aligned = align_face(image, points) if large and np.isfinite(face_turn(points)) else None
+        points = detection.points * image.height
+        large = face_size(detection.box) * image.height >= self._config.min_face_px
+        face.aligned = _aligned(image, points) if large and np.isfinite(face_turn(points)) else None
         face.sharpness = 0.0 if face.aligned is None else sharpness(face.aligned)
 
     def _place(self, face: _Face, ticks: Sequence[_Tick]) -> dict[int, _View]:
@@ -245,7 +257,7 @@ class FaceAnalyzer:
             return {}
         views: dict[int, _View] = {}
         for (tick, image), place in zip(shown, face.path.at([tick for tick, _ in shown]), strict=True):
-            in_px = place * image.shape[0]
+            in_px = place * image.height
             box, points = in_px[:2].reshape(4), in_px[2:]
             reason = self._reason(box, points, face.sharpness)
             views[tick] = _View(face.track_id, image, box, points, face.sharpness, reason)
@@ -260,46 +272,50 @@ class FaceAnalyzer:
             return FaceReason.BLURRED
         return None
 
-    def _mouths(self, views: Mapping[int, _View]) -> dict[int, _Mouth]:
-        """Return tick -> mouth, for the ticks on which the landmarks are sure."""
+    def _regions(self, views: Mapping[int, _View]) -> dict[int, UInt8]:
+        """Return tick -> where to look for the landmarks."""
         if not views:
             return {}
-        regions = np.empty((len(views), MESH_SIZE_PX, MESH_SIZE_PX, 3), np.uint8)
-        transforms = similarity_transform(np.stack([view.points for view in views.values()]))
-        for view, transform, region in zip(views.values(), transforms, regions, strict=True):
-            mesh_roi(view.image, transform, region)
-        result = self._mesh.locate(regions)
-        all_lips = normalise_lips(result.landmarks)
-        sure = result.confidence >= self._config.min_landmark_confidence
-        sure &= np.isfinite(all_lips).all(axis=(1, 2))
+        transforms = mesh_transform(similarity_transform(np.stack([view.points for view in views.values()])))
         return {
-            tick: _Mouth(lips, mouth_crop(region) if self._config.mouth_crops else None)
-            for tick, lips, region, keep in zip(views, all_lips, regions, sure, strict=True)
-            if keep
+            tick: view.image.warped(transform, MESH_SIZE_PX, repeat_edge=True)
+            for (tick, view), transform in zip(views.items(), transforms, strict=True)
         }
 
-    def _frame(self, tick: _Tick, view: _View | None, mouth: _Mouth | None) -> FaceFrame:
+    def _is_identity_due(self, tick: _Tick) -> bool:
+        return tick.tick % self._identity_interval_ticks == 0 and tick.shown_from > self._identity_tick
+
+    def _with_identity(self, frame: FaceFrame) -> FaceFrame:
+        if frame.lips is None or self._face is None or self._face.aligned is None:
+            return frame
+        self._identity_tick = frame.tick
+        return replace(frame, identity_crop=read_only(self._face.aligned))
+
+    def _frame(self, tick: _Tick, view: _View | None, region: UInt8 | None) -> FaceFrame:
         if view is None:
             reason = FaceReason.NO_FACE
             if tick.image is None:
                 reason = FaceReason.OVERLOAD if tick.left_out else FaceReason.NO_PICTURE
             return FaceFrame(tick=tick.tick, reason=reason, arrival_ns=tick.arrival_ns)
-        crop = None
-        if mouth is not None and tick.tick % self._identity_interval_ticks == 0 and self._face is not None:
-            crop = self._face.aligned
         return FaceFrame(
             tick=tick.tick,
-            reason=None if mouth is not None else view.reason or FaceReason.LANDMARKS_UNSURE,
+            reason=view.reason,
             track_id=view.track_id,
-            lips=None if mouth is None else read_only(mouth.lips),
-            mouth=None if mouth is None or mouth.crop is None else read_only(mouth.crop),
-            identity_crop=None if crop is None else read_only(crop),
+            region=None if region is None else read_only(region),
             face_size_px=view.size_px,
             sharpness=view.sharpness,
             other_faces=self._other_faces,
             box=view.box_fractions,
             arrival_ns=tick.arrival_ns,
         )
+
+
+def _aligned(picture: Picture, points: Float32) -> UInt8:
+    return picture.warped(similarity_transform(points), ALIGNED_SIZE_PX, repeat_edge=False)
+
+
+def _without_lips(frame: FaceFrame) -> FaceFrame:
+    return replace(frame, reason=frame.reason or FaceReason.FROZEN, lips=None, mouth=None, region=None)
 
 
 def _left_out(tick: _Tick) -> _Tick:

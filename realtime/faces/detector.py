@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from engines.base import Engine
 from engines.frontend.detector import decode, prepare
-from realtime.types import Float32, UInt8
+from engines.frontend.picture import Picture
+from realtime.types import Float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,11 @@ class FaceDetector:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def detect(self, image: UInt8) -> tuple[Detection, ...]:
+    def detect(self, picture: Picture) -> tuple[Detection, ...]:
         """Find faces.
 
         Args:
-            image: uint8 RGB, shape (height, width, 3).
+            picture: The picture.
 
         Returns:
             Detections in px, most confident first, down to ``engines.frontend.detector.SCORE_FLOOR``.
@@ -50,7 +51,7 @@ class FaceDetector:
         Raises:
             EngineError: If the engine fails.
         """
-        prepared = prepare(image)
+        prepared = prepare(picture)
         faces = decode(self._engine.run({"image": prepared.tensor}), prepared)
         return tuple(
             Detection(box=box, points=points, confidence=float(confidence))

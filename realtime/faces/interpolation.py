@@ -83,7 +83,8 @@ def bridge_overload(before: FaceFrame | None, frames: Sequence[FaceFrame]) -> li
         frames: Frames in tick order; those left out have the reason ``overload``.
 
     Returns:
-        The frames in the same order; those without two usable neighbours keep their reason.
+        The frames in the same order; those without two usable neighbours keep their reason. Those of which a
+        neighbour awaits its lips await theirs.
     """
     bridged: list[FaceFrame] = []
     left = before if before is not None and before.reason is None else None
@@ -98,16 +99,16 @@ def bridge_overload(before: FaceFrame | None, frames: Sequence[FaceFrame]) -> li
 
 
 def _between(left: FaceFrame | None, frame: FaceFrame, right: FaceFrame | None) -> FaceFrame:
-    if left is None or right is None or left.lips is None or right.lips is None:
+    if left is None or right is None or right.reason is not None or left.track_id != right.track_id:
         return frame
-    if left.track_id != right.track_id:
-        return frame
-    weight = np.float32((frame.tick - left.tick) / (right.tick - left.tick))
-    return replace(
+    bridged = replace(
         frame,
         reason=None,
         track_id=right.track_id,
-        lips=read_only((1 - weight) * left.lips + weight * right.lips),
         face_size_px=right.face_size_px,
         box=right.box,
     )
+    if left.lips is None or right.lips is None:
+        return bridged
+    weight = np.float32((frame.tick - left.tick) / (right.tick - left.tick))
+    return replace(bridged, lips=read_only((1 - weight) * left.lips + weight * right.lips))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from engines.frontend.alignment import align_face
+from engines.frontend.picture import RgbPicture
 from engines.frontend.quality import face_size, face_turn, sharpness
 from realtime.config import FaceConfig
 from realtime.encoders.base import IdentityEncoder
@@ -124,7 +125,11 @@ def _clip(path: Path) -> Iterator[UInt8]:
 
 def _only_face(picture: UInt8, detector: Detector, faces: FaceConfig) -> UInt8 | str:
     """Return the aligned crop of the one face in a picture, or why there is none."""
-    sure = [one for one in detector.detect(picture) if one.confidence >= faces.min_detection_confidence]
+    sure = [
+        one
+        for one in detector.detect(RgbPicture(picture))
+        if one.confidence >= faces.min_detection_confidence
+    ]
     large = [one for one in sure if face_size(one.box) >= faces.min_face_px]
     if not large:
         return FaceReason.TOO_SMALL if sure else FaceReason.NO_FACE

@@ -15,6 +15,7 @@ from aioice.stun import TransactionError
 
 _RTP_COMPONENT = 1
 _LOOPBACK = "127.0.0.1"
+_LAST_STUN_BYTE = 3
 MAX_WAITING_DATAGRAMS = 2048
 CONSENT_INTERVAL_S = 5.0
 CONSENT_FAILURES = 6
@@ -64,12 +65,16 @@ class IceConnection(aioice.ice.Connection):
     ffmpeg's connectivity checks have no priority, at which aioice raises KeyError, and it leaves consent
     checks (RFC 7675) without an answer, for which aioice ends the connection after half a minute. At an empty
     datagram, which anybody can send, aiortc ends it.
+
+    Attributes:
+        take_media: Offered every datagram that nothing waits before; what it takes is not queued.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._queue: Any = DatagramQueue()
         self._has_received = False
+        self.take_media: Callable[[bytes], bool] | None = None
 
     def check_incoming(self, message: Any, addr: tuple[str, int], protocol: Any) -> None:
         """Take a check (RFC 8445, section 7.3) of a peer."""
@@ -80,7 +85,9 @@ class IceConnection(aioice.ice.Connection):
         """Take a datagram that is not STUN."""
         if data:
             self._has_received = True
-            self._queue.put_nowait((data, component))
+            take = self.take_media
+            if take is None or len(self._queue) or not take(data):
+                self._queue.put_nowait((data, component))
 
     async def query_consent(self) -> None:
         """Close the connection when the peer neither answers consent checks nor sends anything for long."""
@@ -101,6 +108,17 @@ class IceConnection(aioice.ice.Connection):
         except TransactionError:
             return False
         return True
+
+
+class IceProtocol(aioice.ice.StunProtocol):
+    """Takes what is not STUN by its first byte (RFC 7983, section 7) for that, instead of parsing it."""
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """Take a datagram."""
+        if isinstance(data, bytes) and data and data[0] > _LAST_STUN_BYTE:
+            self.receiver.data_received(data, self.local_candidate.component)
+        else:
+            super().datagram_received(data, addr)
 
 
 def unchanged_connection() -> object:

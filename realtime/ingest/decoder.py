@@ -200,11 +200,12 @@ class TrackDecoder:
 
     def _context(self, codec: CodecName) -> av.AudioCodecContext | av.VideoCodecContext:
         if self._codec is None or self._codec[0] != codec:
-            self._codec = codec, _open(codec)
+            self._codec = codec, open_codec(codec)
         return self._codec[1]
 
 
-def _open(codec: CodecName) -> av.AudioCodecContext | av.VideoCodecContext:
+def open_codec(codec: CodecName) -> av.AudioCodecContext | av.VideoCodecContext:
+    """Return a decoder as a track has it: one thread, and pictures of bounded size."""
     if codec == "opus":
         audio = av.AudioCodecContext.create("libopus", "r")
         audio.format, audio.layout, audio.sample_rate = "s16", "stereo", _OPUS_RATE_HZ

@@ -7,27 +7,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from engines.frontend.picture import Picture, RgbPicture
 from realtime.types import AudioFrame, MediaGap, TrackKind, UInt8, VideoFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingPicture:
-    """A picture that the 25 fps grid chose, with its colour conversion still to do.
+    """A picture that the 25 fps grid chose, as it was decoded.
 
     Attributes:
         tick: Index on the grid.
         arrival_ns: Monotonic time at which the picture reached the process; None for files.
-        convert: Returns the picture as uint8 RGB, shape (height, width, 3), upright and read-only. Costs
+        convert: Returns all of it as uint8 RGB, shape (height, width, 3), upright and read-only. Costs
             milliseconds and may run in any thread; a repeated call returns the same array.
+        picture: Returns the picture without converting all of it, upright; a repeated call returns the same
+            object. None where there is only the conversion.
     """
 
     tick: int
     arrival_ns: int | None
     convert: Callable[[], UInt8]
+    picture: Callable[[], Picture] | None = None
 
     def resolve(self) -> VideoFrame:
-        """Convert, and return the frame that the later stages work on."""
-        return VideoFrame(tick=self.tick, image=self.convert(), arrival_ns=self.arrival_ns)
+        """Return the frame that the later stages work on."""
+        image = RgbPicture(self.convert()) if self.picture is None else self.picture()
+        return VideoFrame(tick=self.tick, image=image, arrival_ns=self.arrival_ns)
 
 
 MediaItem = AudioFrame | PendingPicture | MediaGap

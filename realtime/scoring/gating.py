@@ -38,6 +38,14 @@ class Evidence:
     speech_ratio: float
 
 
+def is_heard(window: Window, scoring: ScoringConfig, windows: WindowConfig) -> bool:
+    """Tell whether audio and speech cover enough of a window for its lips and voice to be compared at all."""
+    span = slice(windows.band_ticks, windows.band_ticks + windows.length_ticks)
+    heard = float(window.audio_present[span].mean())
+    speech = float((window.speech[span] >= scoring.speech_threshold).mean())
+    return heard >= scoring.min_audio_ratio and speech >= scoring.min_speech_ratio
+
+
 def weigh(
     window: Window,
     identity: Embedding | None,
@@ -52,7 +60,8 @@ def weigh(
 
     It counts intra-modally when there is an identity, and cross-modally when lips and voice were embedded
     (the voice at lag zero at least), face, audio and speech cover enough of its span, and nothing else makes
-    the two unfit for comparison.
+    the two unfit for comparison. Lips need not be embedded where it is not heard (``is_heard``), nor the
+    voice where there are no lips.
 
     Args:
         window: The window.
@@ -72,10 +81,10 @@ def weigh(
         raise ValueError(f"window {window.index} is not {length} ticks long with a band of {band} ticks")
     speech = window.speech[band : band + length] >= scoring.speech_threshold
     heard = window.audio_present[band : band + length]
-    face_failed = visual is None or float(window.lips_present.mean()) < scoring.min_face_ratio
+    face_failed = float(window.lips_present.mean()) < scoring.min_face_ratio
+    face_failed |= visual is None and is_heard(window, scoring, windows)
     audio_failed = float(heard.mean()) < scoring.min_audio_ratio
-    dropped = visual is None and audio is None and str(FaceReason.OVERLOAD) in window.reasons
-    unvoiced = not dropped and (audio is None or not bool(audio.valid[band]))
+    unvoiced = visual is not None and (audio is None or not bool(audio.valid[band]))
     speech_failed = unvoiced or float(speech.mean()) < scoring.min_speech_ratio
 
     face_reasons = _among(window.reasons, _VIDEO_REASONS) or (NO_FACE,)

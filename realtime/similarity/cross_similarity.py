@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from realtime.similarity.ring import WindowRing, require_unit_rows
+from realtime.similarity.ring import ROW_PADDING, WindowRing, as_cosines, require_unit_rows
 from realtime.timebase import TICK_NS
 from realtime.types import (
     Embedding,
@@ -28,8 +28,9 @@ MAX_CAPACITY = 4096
 class CrossSimilarity:
     """Similarities of the newest T <= N windows' lips and voice.
 
-    For each lag a running sum and count along the ring (O(L) per update), and for display the T x T matrix
-    at lag zero (O(N D) per update). All arrays are allocated at the start.
+    For each lag a running sum and count along the ring: O(L D) per update, whatever N is. For display there
+    is the T x T matrix at lag zero: O(N D) for every window since it was last asked for. All arrays are
+    allocated at the start.
 
     Args:
         capacity: N, windows remembered, at most ``MAX_CAPACITY``.
@@ -45,7 +46,10 @@ class CrossSimilarity:
         self._ring = WindowRing(capacity)
         self._visual = np.zeros((capacity, dimension), np.float32)
         self._audio = np.zeros((capacity, dimension), np.float32)
-        self._matrix = np.full((capacity, capacity), np.nan, np.float32)
+        self._matrix = np.full((capacity, capacity + ROW_PADDING), np.nan, np.float32)[:, :capacity]
+        #: How many of the newest windows the matrix still lacks, and how many were held with each window.
+        self._unfilled = 0
+        self._held_with = np.zeros(capacity, np.int64)
         self._by_lag = np.full((capacity, lags), np.nan, np.float32)
         self._sums = np.zeros(lags, np.float64)
         self._counts = np.zeros(lags, np.int64)
@@ -86,25 +90,26 @@ class CrossSimilarity:
         if audio.vectors.shape[0] != len(self._sums) or audio.valid.shape != self._sums.shape:
             raise ValueError(f"expected {len(self._sums)} lags, got {audio.vectors.shape[0]}")
         require_unit_rows(visual.vector[np.newaxis], dimension)
-        require_unit_rows(audio.vectors[audio.valid], dimension)
+        require_unit_rows(audio.vectors if audio.valid.all() else audio.vectors[audio.valid], dimension)
 
-        similarities = np.clip(audio.vectors @ visual.vector, -1.0, 1.0).astype(np.float64)
+        similarities = as_cosines(audio.vectors @ visual.vector).astype(np.float64)
         similarities = np.round(similarities * _GRID) / _GRID
         similarities[~audio.valid] = np.nan
         slot = self._ring.next_slot
         if self._ring.full:
-            self._accumulate(self._by_lag[slot], -1)
+            gone = np.isfinite(self._by_lag[slot])
+            np.subtract(self._sums, self._by_lag[slot], out=self._sums, where=gone)
+            self._counts -= gone
         self._by_lag[slot] = similarities
-        self._accumulate(self._by_lag[slot], 1)
+        np.add(self._sums, self._by_lag[slot], out=self._sums, where=audio.valid)
+        self._counts += audio.valid
 
         zero = self._band_ticks
         self._visual[slot] = visual.vector
         self._audio[slot] = audio.vectors[zero] if audio.valid[zero] else np.nan
         self._ring.push(visual.window_index, visual.span)
-        count = self._ring.count
-        self._matrix[slot, :count] = np.clip(self._audio[:count] @ visual.vector, -1.0, 1.0)
-        self._matrix[:count, slot] = np.clip(self._visual[:count] @ self._audio[slot], -1.0, 1.0)
-        self._matrix[slot, slot] = self._by_lag[slot, zero]
+        self._held_with[slot] = self._ring.count
+        self._unfilled = min(self._unfilled + 1, self._ring.capacity)
         return np.array(self._by_lag[slot], np.float32)
 
     def mean_at(self, lag_ticks: int) -> float | None:
@@ -129,7 +134,7 @@ class CrossSimilarity:
         Returns:
             float32 and int, both of shape (L,), as ``lag_profile`` and ``lag_counts``.
         """
-        slots = self._ring.slots()[max(0, self.count - windows) :]
+        slots = self._ring.newest_slots(windows)
         wanted = self._by_lag[slots[self._ring.window_indices(slots) >= since_index]].astype(np.float64)
         counts = np.isfinite(wanted).sum(axis=0, dtype=np.int64)
         means = np.full(len(counts), np.nan, np.float32)
@@ -147,16 +152,27 @@ class CrossSimilarity:
         Returns:
             float32, shape (at most ``windows``,), oldest first; windows without a value are left out.
         """
-        slots = self._ring.slots()[max(0, self.count - windows) :]
+        slots = self._ring.newest_slots(windows)
         values = self._by_lag[slots, self._column(lag_ticks)]
         wanted = (self._ring.window_indices(slots) >= since_index) & np.isfinite(values)
         return np.asarray(values[wanted], np.float32)
+
+    def fill_matrix(self) -> None:
+        """Bring the T x T matrix up to date; O(N D) for every window taken since the last time."""
+        slots = self._ring.newest_slots(self._unfilled)
+        self._unfilled = 0
+        for slot, count in zip(slots, self._held_with[slots], strict=True):
+            row = self._matrix[slot, :count]
+            row[:] = as_cosines(self._audio[:count] @ self._visual[slot])
+            self._matrix[:count, slot] = as_cosines(self._visual[:count] @ self._audio[slot])
+            row[slot] = self._by_lag[slot, self._band_ticks]
 
     def matrix(self) -> SimilarityMatrix:
         """Return the T x T matrix at lag zero: rows are lips, columns voice.
 
         ``worst`` is the lowest cell of the main diagonal: only there lips and voice ought to agree.
         """
+        self.fill_matrix()
         slots = self._ring.slots()
         values = self._matrix[np.ix_(slots, slots)]
         diagonal = np.diagonal(values)
@@ -188,11 +204,6 @@ class CrossSimilarity:
             seams.append(Seam(kind=Modality.CROSS, a=span, b=voice, value=value))
             values[self._ring.same_moment(int(slots[lowest]), slots)] = np.inf
         return tuple(seams)
-
-    def _accumulate(self, similarities: Float32, sign: int) -> None:
-        valid = np.isfinite(similarities)
-        self._sums[valid] += sign * similarities[valid].astype(np.float64)
-        self._counts[valid] += sign
 
     def _column(self, lag_ticks: int) -> int:
         if abs(lag_ticks) > self._band_ticks:

@@ -9,6 +9,10 @@ from realtime.types import Bool, Float32, TimeSpan
 
 #: How far the norm of an embedding may be from one.
 NORM_TOLERANCE = 1e-3
+_LEAST_SQUARE, _MOST_SQUARE = (1.0 - NORM_TOLERANCE) ** 2, (1.0 + NORM_TOLERANCE) ** 2
+#: Further cells at the end of a matrix's rows: where these are as long as a power of two, the cells of a
+#: column would compete for a few lines of the processor's cache.
+ROW_PADDING = 16
 
 
 class WindowRing:
@@ -45,7 +49,17 @@ class WindowRing:
 
     def slots(self) -> npt.NDArray[np.intp]:
         """Return the slots in use, oldest window first, shape (count,)."""
-        return (self.next_slot - self.count + np.arange(self.count)) % self.capacity
+        return self.newest_slots(self.count)
+
+    def newest_slots(self, windows: int) -> npt.NDArray[np.intp]:
+        """Return the slots of so many of the newest windows at most, the oldest of them first; O(windows)."""
+        wanted = min(windows, self.count)
+        return (self.next_slot - wanted + np.arange(wanted)) % self.capacity
+
+    def earlier(self, values: Float32) -> Float32:
+        """Return the values of the slots in use, oldest first, less the newest one's: shape (count - 1,)."""
+        newest = (self.next_slot - 1) % self.capacity
+        return np.concatenate((values[newest + 1 :], values[:newest]))
 
     def window_indices(self, slots: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         """Return the window index held by each slot."""
@@ -79,6 +93,11 @@ def require_unit_rows(rows: Float32, dimension: int) -> None:
     """
     if rows.ndim != 2 or rows.shape[1] != dimension:
         raise ValueError(f"expected embeddings of dimension {dimension}, got shape {rows.shape}")
-    norms = np.sqrt(np.einsum("nd,nd->n", rows, rows))
-    if not np.all(np.abs(norms - 1.0) <= NORM_TOLERANCE):
+    squares = np.einsum("nd,nd->n", rows, rows)
+    if len(squares) and not (squares.min() >= _LEAST_SQUARE and squares.max() <= _MOST_SQUARE):
         raise ValueError("an embedding is not of unit norm")
+
+
+def as_cosines(products: Float32) -> Float32:
+    """Keep the dot products of unit vectors, off by rounding, inside [-1, 1]; in place, NaN stays."""
+    return np.minimum(np.maximum(products, -1.0, out=products), 1.0, out=products)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from realtime.similarity.histogram import SimilarityHistogram
-from realtime.similarity.ring import WindowRing, require_unit_rows
+from realtime.similarity.ring import ROW_PADDING, WindowRing, as_cosines, require_unit_rows
 from realtime.types import Embedding, Float32, Modality, Seam, SimilarityMatrix, read_only
 
 
@@ -26,7 +27,8 @@ class SelfSimilarity:
         self._percentile = percentile
         self._ring = WindowRing(capacity)
         self._vectors = np.zeros((capacity, dimension), np.float32)
-        self._matrix = np.zeros((capacity, capacity), np.float32)
+        self._matrix = np.zeros((capacity, capacity + ROW_PADDING), np.float32)[:, :capacity]
+        self._often = np.full(capacity, 2, np.int64)
         self._histogram = SimilarityHistogram()
 
     @property
@@ -63,17 +65,15 @@ class SelfSimilarity:
         require_unit_rows(vector[np.newaxis], self._vectors.shape[1])
         slot = self._ring.next_slot
         if self._ring.full:
-            self._histogram.remove(np.delete(self._matrix[slot], slot), multiplicity=2)
-            self._histogram.remove(self._matrix[slot, slot : slot + 1])
+            self._histogram.remove(self._matrix[slot], self._multiplicity(slot))
         self._vectors[slot] = vector
         self._ring.push(embedding.window_index, embedding.span)
         count = self._ring.count
-        row = np.clip(self._vectors[:count] @ vector, -1.0, 1.0)
+        row = as_cosines(self._vectors[:count] @ vector)
         self._matrix[slot, :count] = row
         self._matrix[:count, slot] = row
-        self._histogram.add(np.delete(row, slot), multiplicity=2)
-        self._histogram.add(row[slot : slot + 1])
-        return np.asarray(row[self._ring.slots()[:-1]], np.float32)
+        self._histogram.add(row, self._multiplicity(slot)[:count])
+        return self._ring.earlier(row)
 
     def matrix(self) -> SimilarityMatrix:
         """Return a snapshot; ``worst`` is the lowest pair of two different windows, row before column."""
@@ -105,6 +105,12 @@ class SelfSimilarity:
             values[taken, :] = np.inf
             values[:, taken] = np.inf
         return tuple(seams)
+
+    def _multiplicity(self, slot: int) -> npt.NDArray[np.int64]:
+        """Return how often the cells of a slot's row are in the matrix: its column is the same again."""
+        self._often[:] = 2
+        self._often[slot] = 1
+        return self._often
 
     def _chronological(self) -> Float32:
         slots = self._ring.slots()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,6 +68,38 @@ class WindowCutter:
         self._start_at(frame.tick)
         self._video_end_tick = frame.tick + 1
         self._faces.append(frame)
+        self._keep_lips(frame)
+
+    def faces(self, start_tick: int, stop_tick: int | None = None) -> list[FaceFrame]:
+        """Return the face analyses in memory from one tick to another, or to the newest."""
+        return [
+            face
+            for face in self._faces
+            if face.tick >= start_tick and (stop_tick is None or face.tick < stop_tick)
+        ]
+
+    def replace_faces(self, frames: Sequence[FaceFrame]) -> None:
+        """Take the face analyses of ticks in memory anew, now that somebody has looked for their lips."""
+        by_tick = {frame.tick: frame for frame in frames}
+        for index, face in enumerate(self._faces):
+            if face.tick in by_tick:
+                self._faces[index] = by_tick[face.tick]
+                self._keep_lips(by_tick[face.tick])
+
+    @property
+    def open_from_tick(self) -> int:
+        """The first tick of the next window."""
+        return 0 if self._next_index is None else self._next_index * self._config.hop_ticks
+
+    def recut(self, window: Window) -> Window:
+        """Return the window that ``ready`` or ``flush`` yielded last with the lips that are known now.
+
+        Ticks of which nobody knows the lips carry none then.
+        """
+        start = window.index * self._config.hop_ticks
+        return self._window(window.index, start, start + self._config.length_ticks, assume_lips=False)
+
+    def _keep_lips(self, frame: FaceFrame) -> None:
         if frame.lips is not None:
             self._lips.put(frame.tick, frame.lips)
         if self._mouths is not None and frame.mouth is not None:
@@ -138,17 +171,26 @@ class WindowCutter:
             ended = at_end and newest >= stop
             if not (video_known and audio_known) and not stalled and not ended:
                 return
-            yield self._window(self._next_index, start, stop)
+            yield self._window(self._next_index, start, stop, assume_lips=True)
             self._next_index += 1
+            self._forget_regions()
 
-    def _window(self, index: int, start: int, stop: int) -> Window:
+    def _forget_regions(self) -> None:
+        """Keep the regions in which lips are awaited only as long as a window may want them."""
+        for index, face in enumerate(self._faces):
+            if face.region is not None and face.tick < self.open_from_tick:
+                self._faces[index] = replace(face, region=None)
+
+    def _window(self, index: int, start: int, stop: int, *, assume_lips: bool) -> Window:
         band = self._config.band_ticks
         lips, lips_present = self._lips.get(start, stop)
         mouth, mouth_present = (None, None) if self._mouths is None else self._mouths.get(start, stop)
         audio, audio_present = self._samples.get(start - band, stop + band)
         speech, _ = self._speech.get(start - band, stop + band)
         speech[~audio_present] = 0.0
-        faces = [face for face in self._faces if start <= face.tick < stop]
+        faces = self.faces(start, stop)
+        if assume_lips:
+            lips_present[[face.tick - start for face in faces if face.awaits_lips]] = True
         identities = [vector for tick, vector in self._identities if start <= tick < stop]
         embeddings = (
             np.stack(identities) if identities else np.zeros((0, self._identity_dimension), np.float32)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from engines.frontend.picture import RgbPicture
 from realtime.config import MonitorConfig, ScoringConfig
 from realtime.encoders.baseline import BaselineAudioEncoder, BaselineVisualEncoder
 from realtime.encoders.speech import SpeechDetector
@@ -31,14 +32,14 @@ from realtime.types import (
 from tests.support.evidence import footprint, unit
 from tests.support.media import write_clip
 
-PICTURE = np.zeros((2, 2, 3), np.uint8)
+PICTURE = RgbPicture(np.zeros((2, 2, 3), np.uint8))
 CROP = np.zeros((112, 112, 3), np.uint8)
 
 
 class SpeakingFace:
     """Stands in for the face analyzer: every picture shows a face whose mouth follows a fixed noise."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         self._heights = 0.4 + 0.1 * np.random.default_rng(0).normal(size=997)
 
     def push(self, frame: VideoFrame) -> list[FaceFrame]:
@@ -123,10 +124,10 @@ def push(
     """Push a call tick by tick, with a new picture on every n-th."""
     rng = np.random.default_rng(ticks.start)
     results: list[WindowResult] = []
-    picture = PICTURE.copy()
+    picture = PICTURE
     for tick in ticks:
         if video:
-            picture = PICTURE.copy() if tick % every == 0 else picture
+            picture = RgbPicture(PICTURE.rgb()) if tick % every == 0 else picture
             results += pipeline.push_video([VideoFrame(tick=tick, image=picture)])
         if audio:
             start = sample_time_ns(tick * SAMPLES_PER_TICK)

@@ -23,7 +23,7 @@ from clients.publisher.packets import EncodedClip
 from clients.publisher.peer import PublisherPeer
 from clients.publisher.prepare import prepare_clip
 from clients.publisher.tracks import Pace, PacketTrack
-from realtime.ingest.picture import upright_rgb
+from engines.frontend.decoded import upright_rgb
 from realtime.ingest.sink import EndReason, TrackState
 from realtime.ingest.webrtc import WebRtcReceiver
 from realtime.timebase import NS_PER_S

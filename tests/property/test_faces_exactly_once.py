@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.frontend.picture import RgbPicture
 from realtime.config import FaceConfig
 from realtime.faces.analyzer import FaceAnalyzer
 from realtime.types import FaceReason, GapReason, VideoFrame
@@ -43,7 +44,7 @@ def test_every_tick_once_in_order(steps, start, strides, interval):
     out, pushed = [], []
     for tick, (_, has_picture, _), stride in zip(ticks, steps, strides, strict=False):
         analyzer.set_stride(stride)
-        image = picture(numbers[tick]) if has_picture else None
+        image = RgbPicture(picture(numbers[tick])) if has_picture else None
         gap = None if has_picture else GapReason.LOSS
         out += analyzer.push(VideoFrame(tick=tick, image=image, gap=gap, arrival_ns=tick))
         pushed.append(tick)

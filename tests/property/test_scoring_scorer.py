@@ -190,7 +190,7 @@ def test_silence_keeps_the_live_value_and_then_withdraws_it():
     assert scorer.fresh_margins()[LIPS_DO_NOT_FIT_VOICE] is None
     longer = silent(scorer, [40], speech=0.0)
     assert longer.status is ScoreStatus.INSUFFICIENT
-    assert longer.reasons == ("no_face", "no_speech")
+    assert longer.reasons == ("no_speech",)
     assert longer.recent_cross is None
     assert longer.margin is not None
     gone = silent(scorer, range(41, 60), identity=False, faces=0.0, speech=0.0, reasons=("no_face",))

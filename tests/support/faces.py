@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from engines.frontend.picture import Picture, RgbPicture
 from realtime.faces.detector import Detection
 from realtime.faces.mesh import MeshResult
 from realtime.types import UInt8, VideoFrame, read_only
@@ -16,9 +17,9 @@ _POINTS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]
 
 
 def picture(number: int, *, height: int = HEIGHT, width: int = WIDTH, contrast: int = 40) -> UInt8:
-    """Return a checkerboard whose mean brightness is the number, in [50, 200]."""
+    """Return a checkerboard whose mean is the number, in [50, 200]; the next number's is inverted."""
     rows, columns = np.indices((height, width))
-    board = np.where((rows // 2 + columns // 2) % 2, contrast, -contrast) + number
+    board = np.where((rows // 2 + columns // 2 + number) % 2, contrast, -contrast) + number
     return read_only(np.repeat(board.astype(np.uint8)[..., None], 3, axis=2))
 
 
@@ -46,8 +47,8 @@ class ScriptedDetector:
         self._script = script
         self.shown: list[int] = []
 
-    def detect(self, image: UInt8) -> tuple[Detection, ...]:
-        number = number_of(image)
+    def detect(self, picture: Picture) -> tuple[Detection, ...]:
+        number = number_of(picture.rgb())
         self.shown.append(number)
         return tuple(self._script(number))
 
@@ -75,4 +76,4 @@ class BrightnessMesh:
 
 def frames(ticks: Sequence[int], **options: int) -> list[VideoFrame]:
     """Return pictures that carry 50 + their tick."""
-    return [VideoFrame(tick=tick, image=picture(50 + tick, **options)) for tick in ticks]
+    return [VideoFrame(tick=tick, image=RgbPicture(picture(50 + tick, **options))) for tick in ticks]

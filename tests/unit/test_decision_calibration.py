@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from realtime.config import DecisionConfig
 from realtime.decision.baseline import Age, OwnBaseline, SpeakerPrior
 from realtime.decision.discount import discount
-from realtime.decision.fitting import MIN_SPEAKERS, fit
+from realtime.decision.fitting import MIN_SPEAKERS, USEFUL_DISCOUNT, fit
 from realtime.decision.portable import from_dict, to_dict
 from realtime.decision.quality import LEVEL_EDGES, Level
 from realtime.decision.support import support
@@ -37,13 +38,39 @@ def test_the_parameters_of_the_speakers_are_found():
     assert channel.prior.within_variance == pytest.approx(0.1**2 / 2, rel=0.1)
 
 
-def test_identity_has_no_baseline_of_its_own():
-    channel = calibrated(STREAMS, channels=(Modality.INTRA,)).channels[Modality.INTRA]
-    baseline = OwnBaseline(channel.prior)
+def test_faces_that_are_all_alike_do_not_show_that_everybody_is():
+    """Someone a little further from the remembered face than others is usual for itself, down to a floor."""
+    alike = np.full((12, 40), 0.6)
+    prior = calibrated(alike, channels=(Modality.INTRA,)).channels[Modality.INTRA].prior
+    baseline = OwnBaseline(prior, prior.floor(1 / 72))
     for _ in range(50):
-        baseline.learn(-0.3)
-    assert baseline.offset == 0.0
-    assert baseline.age is Age.WARM
+        baseline.learn(-0.1)
+    assert baseline.offset == pytest.approx(-0.1, abs=0.005)
+    for _ in range(100):
+        baseline.learn(-0.5)
+    assert 0.4 < 0.6 + baseline.offset < 0.5
+
+
+def test_poorer_media_that_would_leave_little_of_a_channel_are_given_up():
+    """Two of twelve jump for a while in poor media; with those, good media would count for little, too."""
+    good = np.full((12, 60), 0.6)
+    poor = good.copy()
+    poor[:2, 20:28] -= 0.3
+    channel = fit(
+        [
+            [
+                observed(high, channel=Modality.INTRA),
+                observed(low, first=100, channel=Modality.INTRA, quality=replace(GOOD, face_px=50.0)),
+            ]
+            for high, low in zip(good, poor, strict=True)
+        ],
+        rule=RULE,
+        description="simulated",
+        engine_ids={},
+        configuration_sha256="0" * 64,
+    ).channels[Modality.INTRA]
+    assert list(channel.levels) == [Level.GOOD]
+    assert channel.discount >= USEFUL_DISCOUNT
 
 
 def test_the_baseline_is_the_posterior_mean_down_to_its_floor():

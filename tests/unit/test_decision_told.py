@@ -77,7 +77,7 @@ class Analyzer:
 
     told: list[int]
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         Analyzer.told = []
 
     def push(self, frame: VideoFrame) -> list[FaceFrame]:

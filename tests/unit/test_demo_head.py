@@ -12,6 +12,7 @@ from clients.demo.synthetic_head import HeadFrame, SyntheticHead
 from clients.demo.utterance import draw_utterance
 from engines.frontend.alignment import align_face, mesh_roi, similarity_transform
 from engines.frontend.lips import lip_opening, normalise_lips
+from engines.frontend.picture import RgbPicture
 from engines.loader import EngineSet
 from realtime.encoders.identity import PooledIdentityEncoder
 from realtime.faces.detector import FaceDetector
@@ -34,7 +35,7 @@ def heads() -> list[SyntheticHead]:
 
 
 def points_of(engine_set: EngineSet, image: UInt8) -> Float32:
-    found = FaceDetector(engine_set.detector).detect(image)
+    found = FaceDetector(engine_set.detector).detect(RgbPicture(image))
     assert found
     assert found[0].confidence >= 0.8
     return found[0].points

@@ -9,6 +9,7 @@ from engines.backends.tensorrt_profiles import ShapeRange, choose, profiles
 from engines.contracts import CONTRACTS, STEPS_PER_TICK, audio_contract, visual_contract
 from engines.errors import EngineError
 from engines.frontend.detector import LONGEST_SIDE_PX, prepare
+from engines.frontend.picture import RgbPicture
 from engines.spec import Role, TensorSpec
 
 INPUTS = {role: contract.inputs for role, contract in CONTRACTS.items()} | {
@@ -71,7 +72,7 @@ def test_all_bounds_keep_to_the_contract_and_are_in_order(role, max_batch, lengt
 @given(st.integers(1, 1200), st.integers(1, 1200))
 def test_every_picture_that_the_detector_is_given_fits(width, height):
 
-    tensor = prepare(np.zeros((height, width, 3), np.uint8)).tensor
+    tensor = prepare(RgbPicture(np.zeros((height, width, 3), np.uint8))).tensor
     available = profiles(Role.DETECTOR, INPUTS[Role.DETECTOR], 8, ())
     assert choose(available, {"image": tensor.shape}) == 0
     assert max(tensor.shape) <= LONGEST_SIDE_PX

@@ -32,7 +32,7 @@ def flashes_and_beeps(path: Path) -> tuple[list[float], list[float]]:
             else:
                 frame = item.resolve()
                 if frame.image is not None:
-                    brightness[frame.tick * TICK_NS / NS_PER_S] = float(frame.image.mean())
+                    brightness[frame.tick * TICK_NS / NS_PER_S] = float(frame.image.rgb().mean())
     times = sorted(brightness)
     bright = np.array([brightness[time] > 150 for time in times])
     loud = np.abs(sound).reshape(-1, 160).max(axis=1) > 0.2

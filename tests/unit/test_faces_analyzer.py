@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from engines.frontend.picture import RgbPicture
 from realtime.config import FaceConfig
 from realtime.faces.analyzer import FaceAnalyzer
 from realtime.types import FaceReason, GapReason, VideoFrame
@@ -82,7 +83,9 @@ def test_the_box_moves_evenly_between_detections():
 
 def test_arrival_times_are_carried_over():
     analyzer, _ = analyzer_for()
-    pictures = [VideoFrame(tick=tick, image=picture(60), arrival_ns=1000 + tick) for tick in range(3)]
+    pictures = [
+        VideoFrame(tick=tick, image=RgbPicture(picture(60)), arrival_ns=1000 + tick) for tick in range(3)
+    ]
     assert [face.arrival_ns for face in analyse(analyzer, pictures)] == [1000, 1001, 1002]
 
 

@@ -6,6 +6,7 @@ import pytest
 from clients.demo.head_identity import draw_identity
 from clients.demo.synthetic_head import HeadFrame, SyntheticHead
 from engines.frontend.lips import lip_opening
+from engines.frontend.picture import RgbPicture
 from realtime.config import FaceConfig
 from realtime.faces.analyzer import FaceAnalyzer
 from realtime.faces.detector import FaceDetector
@@ -36,7 +37,7 @@ def faces(engine_set, openings):
             roll=0.08 * np.sin(tick / 11),
             shift=(np.sin(tick / 9), 0.5 * np.cos(tick / 13)),
         )
-        out += analyzer.push(VideoFrame(tick=tick, image=head.render(frame)))
+        out += analyzer.push(VideoFrame(tick=tick, image=RgbPicture(head.render(frame))))
     return out + analyzer.flush()
 
 
@@ -63,7 +64,7 @@ def test_the_lips_follow_the_mouth_on_the_same_tick(faces, openings):
 def test_a_picture_without_a_face_is_no_face(engine_set):
     analyzer = FaceAnalyzer(FaceConfig(), FaceDetector(engine_set.detector), FaceMesh(engine_set.landmarks))
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
-    (face,) = analyzer.push(VideoFrame(tick=0, image=noise))
+    (face,) = analyzer.push(VideoFrame(tick=0, image=RgbPicture(noise)))
     assert face.reason is FaceReason.NO_FACE
 
 

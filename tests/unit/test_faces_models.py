@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from engines.frontend.detector import STRIDES
+from engines.frontend.picture import RgbPicture
 from realtime.faces.detector import FaceDetector
 from realtime.faces.mesh import FaceMesh
 
@@ -32,7 +33,7 @@ def one_face(inputs):
 
 def test_detections_are_in_px_of_the_picture():
     engine = FakeEngine(one_face)
-    (found,) = FaceDetector(engine).detect(np.full((512, 640, 3), 9, np.uint8))
+    (found,) = FaceDetector(engine).detect(RgbPicture(np.full((512, 640, 3), 9, np.uint8)))
     assert engine.inputs["image"].shape == (1, 3, 256, 320)
     assert found.box == pytest.approx([96, 32, 64, 64])
     assert found.points == pytest.approx(np.tile([128, 64], (5, 1)))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from engines.frontend.detector import STRIDES, decode, overlaps, prepare
+from engines.frontend.picture import RgbPicture
 
 
 def empty_outputs(prepared):
@@ -36,7 +37,7 @@ def put_face(outputs, prepared, stride, column, row, *, score=0.9, sides=(64, 96
     ],
 )
 def test_the_tensor_is_at_most_320_and_a_multiple_of_32(size, tensor):
-    prepared = prepare(np.zeros((*size, 3), np.uint8))
+    prepared = prepare(RgbPicture(np.zeros((*size, 3), np.uint8)))
     assert prepared.tensor.shape == (1, 3, *tensor)
     assert prepared.tensor.dtype == np.float32
 
@@ -45,7 +46,7 @@ def test_colours_are_swapped_kept_in_range_and_padded_with_black():
     image = np.zeros((40, 64, 3), np.uint8)
     image[...] = (10, 20, 255)
     image.flags.writeable = False
-    tensor = prepare(image).tensor
+    tensor = prepare(RgbPicture(image)).tensor
     assert np.array_equal(tensor[0, :, 0, 0], [255, 20, 10])
     assert (tensor[0, :, 40:] == 0).all()
     assert (tensor[0, :, :40] > 0).all()
@@ -54,7 +55,7 @@ def test_colours_are_swapped_kept_in_range_and_padded_with_black():
 @pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("size", [(256, 320), (512, 640)])
 def test_a_face_comes_back_in_picture_px(stride, size):
-    prepared = prepare(np.zeros((*size, 3), np.uint8))
+    prepared = prepare(RgbPicture(np.zeros((*size, 3), np.uint8)))
     outputs = empty_outputs(prepared)
     put_face(outputs, prepared, stride, 3, 2)
     faces = decode(outputs, prepared)
@@ -66,7 +67,7 @@ def test_a_face_comes_back_in_picture_px(stride, size):
 
 
 def test_the_score_is_the_geometric_mean_and_weak_faces_are_left_out():
-    prepared = prepare(np.zeros((256, 320, 3), np.uint8))
+    prepared = prepare(RgbPicture(np.zeros((256, 320, 3), np.uint8)))
     outputs = empty_outputs(prepared)
     put_face(outputs, prepared, 32, 1, 1)
     put_face(outputs, prepared, 32, 8, 6)
@@ -78,7 +79,7 @@ def test_the_score_is_the_geometric_mean_and_weak_faces_are_left_out():
 
 
 def test_one_face_found_twice_counts_once_and_the_most_confident_comes_first():
-    prepared = prepare(np.zeros((256, 320, 3), np.uint8))
+    prepared = prepare(RgbPicture(np.zeros((256, 320, 3), np.uint8)))
     outputs = empty_outputs(prepared)
     put_face(outputs, prepared, 16, 4, 4, score=0.8)
     put_face(outputs, prepared, 8, 9, 8, score=0.95)
@@ -88,7 +89,7 @@ def test_one_face_found_twice_counts_once_and_the_most_confident_comes_first():
 
 
 def test_a_picture_without_faces_gives_empty_arrays():
-    prepared = prepare(np.zeros((64, 64, 3), np.uint8))
+    prepared = prepare(RgbPicture(np.zeros((64, 64, 3), np.uint8)))
     faces = decode(empty_outputs(prepared), prepared)
     assert (faces.boxes.shape, faces.points.shape, faces.confidences.shape) == ((0, 4), (0, 5, 2), (0,))
 

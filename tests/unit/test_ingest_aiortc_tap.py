@@ -149,6 +149,7 @@ def hide_module_part(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     [
         *((hide_on(RTCRtpReceiver), name) for name in aiortc_tap._RECEIVER_PARTS),
         *((hide_on(aiortc.RTCDtlsTransport), name) for name in aiortc_tap._TRANSPORT_PARTS),
+        *((hide_on(aiortc.RTCIceTransport), name) for name in aiortc_tap._ICE_TRANSPORT_PARTS),
         *((hide_on(aiortc.rtcdtlstransport.RtpRouter), name) for name in aiortc_tap._ROUTER_PARTS),
         *((hide_on(RTCPeerConnection), name) for name in aiortc_tap._PEER_PARTS),
         *((hide_on(aioice.ice.Connection), name) for name in aiortc_tap._CONNECTION_PARTS),

@@ -5,7 +5,8 @@ import av
 import numpy as np
 import pytest
 
-from realtime.ingest.picture import VideoLine, upright_rgb
+from engines.frontend.decoded import upright_rgb
+from realtime.ingest.picture import VideoLine
 from realtime.ingest.sink import PendingPicture
 from realtime.timebase import TICK_NS
 from realtime.types import GapReason, MediaGap
@@ -45,7 +46,7 @@ def test_a_change_of_size_and_format_in_mid_stream_is_no_event() -> None:
             frame = frame.reformat(format="yuv420p")
         items += line.push(index * TICK_NS, frame, arrival_ns=index)
     pictures = [item.resolve() for item in items if isinstance(item, PendingPicture)]
-    assert [(p.tick, p.image.shape, p.arrival_ns) for p in pictures if p.image is not None] == [
+    assert [(p.tick, p.image.rgb().shape, p.arrival_ns) for p in pictures if p.image is not None] == [
         (0, (48, 64, 3), 0),
         (1, (96, 128, 3), 1),
         (2, (17, 31, 3), 2),

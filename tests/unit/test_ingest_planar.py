@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.ingest.picture import upright_rgb
+from engines.frontend.decoded import upright_rgb
 from realtime.ingest.planar import frame_from_i420
 
 

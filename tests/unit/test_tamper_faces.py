@@ -12,6 +12,7 @@ pytest.importorskip("scipy", reason="needs the training extra")
 
 from engines.frontend.alignment import align_face
 from engines.frontend.lips import lip_opening, normalise_lips
+from engines.frontend.picture import RgbPicture
 from engines.loader import EngineSet
 from realtime.errors import ConfigurationError, MediaError
 from realtime.faces.detector import FaceDetector
@@ -48,7 +49,7 @@ def other(exchanged_clip: Path, finder: LandmarkFinder) -> Subject:
 
 
 def identity(engines: EngineSet, image: UInt8) -> np.ndarray:
-    found = FaceDetector(engines.detector).detect(image)[0]
+    found = FaceDetector(engines.detector).detect(RgbPicture(image))[0]
     crop = align_face(image, found.points).astype(np.float32).transpose(2, 0, 1)[None]
     (embedding,) = engines.identity.run({"faces": crop}).values()
     return embedding[0] / np.linalg.norm(embedding[0])

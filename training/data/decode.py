@@ -14,6 +14,8 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
+from engines.frontend.decoded import upright_picture
+from engines.frontend.picture import Picture
 from realtime.errors import MediaError
 from realtime.timebase import (
     NS_PER_MS,
@@ -22,7 +24,7 @@ from realtime.timebase import (
     sample_at,
     tick_time_ns,
 )
-from realtime.types import Float32, GapReason, UInt8, VideoFrame, read_only
+from realtime.types import Float32, GapReason, VideoFrame
 
 HOLD_NS: Final = 200 * NS_PER_MS
 JITTER_TOLERANCE_NS: Final = 20 * NS_PER_MS
@@ -120,15 +122,13 @@ class _Picture:
     def __init__(self, time_ns: int, frame: av.VideoFrame) -> None:
         self.time_ns = time_ns
         self._frame = frame
-        self._rgb: UInt8 | None = None
+        self._upright: Picture | None = None
 
-    def rgb(self) -> UInt8:
-        """Return uint8 RGB, shape (height, width, 3), upright."""
-        if self._rgb is None:
-            rgb = np.asarray(self._frame.to_ndarray(format="rgb24"), np.uint8)
-            turned = np.rot90(rgb, round(self._frame.rotation / 90) % 4)
-            self._rgb = read_only(np.ascontiguousarray(turned))
-        return self._rgb
+    def upright(self) -> Picture:
+        """Return the picture, its display rotation applied to the nearest quarter turn."""
+        if self._upright is None:
+            self._upright = upright_picture(self._frame)
+        return self._upright
 
 
 def _at(tick: int, held: _Picture | None) -> VideoFrame:
@@ -136,7 +136,7 @@ def _at(tick: int, held: _Picture | None) -> VideoFrame:
         return VideoFrame(tick=tick, image=None, gap=GapReason.NO_TRACK)
     if tick_time_ns(tick) - held.time_ns > HOLD_NS:
         return VideoFrame(tick=tick, image=None, gap=GapReason.LOSS)
-    return VideoFrame(tick=tick, image=held.rgb())
+    return VideoFrame(tick=tick, image=held.upright())
 
 
 class _AudioLine:

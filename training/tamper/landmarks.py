@@ -12,11 +12,13 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import savgol_filter
 
 from engines.frontend.alignment import MESH_SIZE_PX, mesh_roi, mesh_transform, similarity_transform
+from engines.frontend.picture import RgbPicture
 from engines.loader import load_engines
 from engines.store.store import ModelStore
 from realtime.config import FaceConfig
-from realtime.faces.analyzer import Detector, Landmarker
+from realtime.faces.analyzer import Detector
 from realtime.faces.detector import FaceDetector
+from realtime.faces.lips import Landmarker
 from realtime.faces.mesh import FaceMesh
 from realtime.faces.tracker import FaceTracker
 from realtime.types import Float32, UInt8, read_only
@@ -104,7 +106,8 @@ class LandmarkFinder:
         due = sorted({*range(0, len(frames), interval), len(frames) - 1})
         for tick in due:
             image = frames[tick]
-            tracker.update([found.scaled(1 / image.shape[0]) for found in self._detector.detect(image)])
+            found = self._detector.detect(RgbPicture(image))
+            tracker.update([face.scaled(1 / image.shape[0]) for face in found])
             followed = tracker.followed
             if followed is None or followed not in tracker.seen:
                 continue

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from engines.frontend.picture import Picture
 from realtime.errors import MediaError
 from realtime.timebase import FRAME_RATE_HZ, SAMPLES_PER_TICK
 from realtime.types import Float32, UInt8, read_only
@@ -113,11 +114,11 @@ def _pictures(path: Path, max_ticks: int | None, max_width_px: int | None) -> li
     """Return the picture of every tick; one that is missing is filled by its neighbour."""
     frames: list[UInt8] = []
     missing_at_start = 0
-    shown: UInt8 | None = None
+    shown: Picture | None = None
     scaled: UInt8 | None = None
     for picture in itertools.islice(read_pictures(path), max_ticks):
         if picture.image is not None and picture.image is not shown:
-            shown, scaled = picture.image, _even(picture.image, max_width_px)
+            shown, scaled = picture.image, _even(picture.image.rgb(), max_width_px)
         if scaled is None:
             missing_at_start += 1
         else:

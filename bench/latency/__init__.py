@@ -1,0 +1,1 @@
+"""How late scores are: from the arrival of a window's last sample to its score on the WebSocket."""
