@@ -56,8 +56,8 @@ def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--threads",
         type=click.IntRange(min=1),
-        default=lambda: min(4, os.cpu_count() or 1),
-        show_default="processors, at most 4",
+        default=lambda: max(1, min(4, (os.cpu_count() or 1) - 1)),
+        show_default="processors but one, which decodes; at most 4",
         help="Processor threads that the models may use.",
     )(command)
 
