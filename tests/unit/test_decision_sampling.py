@@ -48,12 +48,13 @@ def test_a_burst_ends_after_its_shortest_time_below_the_lower_fraction():
     assert found == [DENSE_INTERVAL_TICKS] * 4 + [SPARSE] * 2
 
 
-def test_an_alarm_is_a_burst_whatever_the_progress():
-    sampling = BurstSampling(DecisionConfig(), SPARSE)
-    assert sampling.interval_ticks(state(0, 0.0, alarm=True)) == DENSE_INTERVAL_TICKS
-    assert sampling.interval_ticks(state(100, 0.0, alarm=True)) == DENSE_INTERVAL_TICKS
-    assert sampling.interval_ticks(state(101, 0.0)) == DENSE_INTERVAL_TICKS
-    assert sampling.interval_ticks(state(111, 0.0)) == SPARSE
+def test_the_alarm_ends_a_burst_and_what_is_left_of_the_evidence_begins_another():
+    sampling = BurstSampling(DecisionConfig(dense_progress=0.3), SPARSE)
+    assert sampling.interval_ticks(state(0, 0.9)) == DENSE_INTERVAL_TICKS
+    assert sampling.interval_ticks(state(1, 1.0, alarm=True)) == SPARSE
+    assert sampling.interval_ticks(state(100, 0.9, alarm=True)) == SPARSE
+    assert sampling.interval_ticks(state(101, 0.2)) == SPARSE
+    assert sampling.interval_ticks(state(102, 0.9)) == DENSE_INTERVAL_TICKS
 
 
 def test_a_burst_never_samples_more_sparsely_than_usual():
