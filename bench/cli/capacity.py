@@ -14,12 +14,12 @@ from bench.load.call import SETTLE_S
 from bench.load.capacity import CapacityMeasurement, Conditions, Load, measure_capacity
 from bench.load.capacity_figures import capacity_figures, details, profile_table, trials_table
 from bench.load.judgement import MAX_GROWTH_S, MAX_P95_MS, MIN_SCORED
-from bench.load.monitor_process import available_cores, divide_cores, pin
 from bench.load.options import load_options, prepared, talk_option
 from bench.load.people import people
 from bench.load.schedule import Talk
 from bench.load.streams import BITS_PER_PIXEL, Codec, Size
 from bench.machine import load_average
+from bench.monitor.process import available_cores, divide_cores, pin
 from bench.report.result import new_result
 
 

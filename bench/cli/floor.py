@@ -12,11 +12,11 @@ from bench.cli.delivery import deliver, noted_interruption
 from bench.cli.options import BenchOptions, bench_options
 from bench.load.capacity import Load, schedule_of
 from bench.load.floor import FloorCost, measure_floor
-from bench.load.monitor_process import available_cores, divide_cores, pin
 from bench.load.options import load_options, prepared
 from bench.load.people import people
 from bench.load.streams import BITS_PER_PIXEL, Codec, Size, StreamLibrary
 from bench.machine import load_average
+from bench.monitor.process import available_cores, divide_cores, pin
 from bench.report.figure import Figure
 from bench.report.result import new_result
 

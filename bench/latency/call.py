@@ -7,47 +7,16 @@ costs next to nothing.
 from __future__ import annotations
 
 import asyncio
-import re
-import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.latency.observations import Observations, follow_metrics, follow_round_trip, follow_scores
+from bench.monitor.process import running_monitor
 from clients.publisher.whip import WhipPublisher
-from engines.errors import SeamwatchError
 
 CALL = "bench"
 SETTLE_S = 5.0
 """Time between the start of the last participant and the first score that counts."""
-
-
-@asynccontextmanager
-async def running_monitor(participants: int, threads: int, folder: Path) -> AsyncIterator[str]:
-    """Start ``seamwatch serve`` on a free port; yields its URL and ends it.
-
-    Raises:
-        SeamwatchError: The monitor did not start.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "clients.cli.main", "serve", "--port", "0"),
-        *("--max-participants", str(participants), "--threads", str(threads)),
-        *("--store", str(folder / "alerts.sqlite3")),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        url = re.search(r"http://\S+", (await process.stdout.readline()).decode())
-        if url is None:
-            raise SeamwatchError(
-                "The monitor did not start.",
-                fix="Run `seamwatch serve` to see why; its own message is above.",
-            )
-        yield url.group()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 async def measure_call(
@@ -70,9 +39,11 @@ async def measure_call(
         on_second: Called after each observed second.
 
     Raises:
-        SeamwatchError: The monitor did not start, or refuses a participant.
+        BenchProcessError: The monitor did not start.
+        SeamwatchError: It refuses a participant.
     """
-    async with running_monitor(len(clips), threads, folder) as url:
+    async with running_monitor(len(clips), folder, threads=threads) as monitor:
+        url = monitor.url
         publishers = [WhipPublisher(f"{url}/whip/{CALL}/p{index}") for index in range(len(clips))]
         try:
             for publisher, clip in zip(publishers, clips, strict=True):

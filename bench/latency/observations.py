@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 from websockets.asyncio.client import connect
 
+from bench.monitor.metrics import parse_metrics
 from clients.subscriber import Subscriber, alerts_url
 from realtime.server.wire import ScoreUpdate
 
@@ -96,9 +97,3 @@ async def follow_metrics(url: str, seen: Observations) -> None:
             seen.cpu_s.append((time.monotonic(), values["process_cpu_seconds_total"]))
             seen.resident_mib.append(values["process_resident_memory_bytes"] / 2**20)
             await asyncio.sleep(_METRICS_EVERY_S)
-
-
-def parse_metrics(text: str) -> dict[str, float]:
-    """Return the samples of a Prometheus text exposition by name and labels."""
-    lines = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
-    return {name: float(value) for name, value in lines}

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.load.monitor_process import (
+from bench.load.observations import Observations, followed
+from bench.load.publisher_process import PublishPlan
+from bench.load.schedule import Schedule
+from bench.load.streams import Codec
+from bench.monitor.process import (
     Cores,
     RunningMonitor,
     pin,
@@ -17,10 +21,6 @@ from bench.load.monitor_process import (
     running_module,
     running_monitor,
 )
-from bench.load.observations import Observations, followed
-from bench.load.publisher_process import PublishPlan
-from bench.load.schedule import Schedule
-from bench.load.streams import Codec
 
 CALL = "bench"
 #: How long after the last participant began a call is observed from.

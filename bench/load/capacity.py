@@ -11,12 +11,12 @@ from pathlib import Path
 from bench.load.call import CallSetup, run_call
 from bench.load.floor import FloorCost, measure_floor
 from bench.load.judgement import CallFigures, call_figures
-from bench.load.monitor_process import Cores, pin
 from bench.load.people import People
 from bench.load.profile import Profile, profile_between
 from bench.load.schedule import Schedule, Talk
 from bench.load.search import CapacitySearch
 from bench.load.streams import Codec, Size, StreamLibrary
+from bench.monitor.process import Cores, pin
 
 TAMPERED = 0
 """The participant whose face is exchanged."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from bench.latency.observations import parse_metrics
-from bench.load.monitor_process import BenchProcessError
+from bench.monitor.metrics import parse_metrics
+from bench.monitor.process import BenchProcessError
 from clients.subscriber import Subscriber
 from realtime.server.wire import AlertMessage, ScoreUpdate
 

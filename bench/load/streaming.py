@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load.monitor_process import BenchProcessError, running_monitor
+from bench.monitor.process import BenchProcessError, running_monitor
 from bench.network.namespaces import ADDRESSES, Program, lossy_link, running
 from bench.network.profiles import PROFILES
 from realtime.server.wire import MESSAGE, Message

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.peers.neighbours import largest_change
 from engines.frontend.alignment import ALIGNED_SIZE_PX, similarity_transform
 from realtime.config import MonitorConfig
 from realtime.encoders.suite import load_encoders
@@ -26,17 +27,10 @@ class FaceOfPictures:
 
     def largest_change(self, clip: Path) -> float | None:
         """Return the largest 1 - cosine of two neighbouring pictures' faces; None without two of them."""
-        largest: float | None = None
-        before: Float32 | None = None
         with read_media(clip) as media:
-            for item in media:
-                if not isinstance(item, PendingPicture):
-                    continue
-                vector = self._face(item.resolve())
-                if vector is not None and before is not None:
-                    largest = max(largest or 0.0, 1.0 - float(vector @ before))
-                before = vector
-        return largest
+            return largest_change(
+                self._face(item.resolve()) for item in media if isinstance(item, PendingPicture)
+            )
 
     def _face(self, frame: VideoFrame) -> Float32 | None:
         found = () if frame.image is None else self._detector.detect(frame.image)

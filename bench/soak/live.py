@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import statistics
-import sys
-from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
+from bench.monitor.process import BenchProcess, running_module
 from bench.soak.sampling import Sample
 from bench.soak.trend import Quantity
 from bench.soak.visits import Visit, visits
 from clients.publisher.whip import WhipPublisher
 from clients.subscriber import Subscriber
-from engines.errors import SeamwatchError
 from realtime.server.wire import AlertMessage, ScoreUpdate
 
 CALL = "soak"
@@ -65,18 +62,27 @@ async def soak_live(
         on_second: Called once a second.
 
     Raises:
-        SeamwatchError: The monitor did not start or ended early, or refuses a participant.
+        BenchProcessError: The monitor did not start or ended early.
+        SeamwatchError: It refuses a participant.
     """
-    async with _running_monitor(len(clips), threads, folder, samples) as url, asyncio.TaskGroup() as group:
-        for index, clip in enumerate(clips):
-            coming = visits(seed + index, stays_s=STAYS_S, away_s=AWAY_S, until_s=seconds)
-            group.create_task(_participate(f"{url}/whip/{CALL}/p{index}", clip, coming, events))
-        for index in range(SUBSCRIBERS):
-            coming = visits(seed - 1 - index, stays_s=LOOKS_S, away_s=LOOKS_AWAY_S, until_s=seconds)
-            group.create_task(_look(url, coming, events, matrices=index == 0))
-        for _ in range(round(seconds)):
-            await asyncio.sleep(1.0)
-            on_second()
+    arguments = (
+        *("--store", str(folder / "alerts.sqlite3"), "--participants", str(len(clips))),
+        *("--threads", str(threads), "--every", str(SAMPLE_EVERY_S)),
+    )
+    async with running_module("bench.soak.monitor_process", *arguments) as monitor:
+        url = await monitor.line()
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(_read_samples(monitor, samples))
+            for index, clip in enumerate(clips):
+                coming = visits(seed + index, stays_s=STAYS_S, away_s=AWAY_S, until_s=seconds)
+                group.create_task(_participate(f"{url}/whip/{CALL}/p{index}", clip, coming, events))
+            for index in range(SUBSCRIBERS):
+                coming = visits(seed - 1 - index, stays_s=LOOKS_S, away_s=LOOKS_AWAY_S, until_s=seconds)
+                group.create_task(_look(url, coming, events, matrices=index == 0))
+            for _ in range(round(seconds)):
+                await asyncio.sleep(1.0)
+                on_second()
+            reading.cancel()
 
 
 def comparable(samples: Sequence[Sample]) -> list[Sample]:
@@ -89,39 +95,9 @@ def comparable(samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in later if sample.participants == usual]
 
 
-@asynccontextmanager
-async def _running_monitor(
-    participants: int, threads: int, folder: Path, samples: list[Sample]
-) -> AsyncIterator[str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.soak.monitor_process"),
-        *("--store", str(folder / "alerts.sqlite3"), "--participants", str(participants)),
-        *("--threads", str(threads), "--every", str(SAMPLE_EVERY_S)),
-        stdout=PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        url = (await process.stdout.readline()).decode().strip()
-        if not url:
-            raise SeamwatchError(
-                "The monitor did not start.",
-                fix="Run `seamwatch serve` to see why; its own message is above.",
-            )
-        reading = asyncio.create_task(_read_samples(process.stdout, samples))
-        try:
-            yield url
-        finally:
-            reading.cancel()
-            await asyncio.wait([reading])
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.communicate()
-
-
-async def _read_samples(lines: asyncio.StreamReader, samples: list[Sample]) -> None:
-    async for line in lines:
-        samples.append(Sample(**json.loads(line)))
+async def _read_samples(monitor: BenchProcess, samples: list[Sample]) -> None:
+    while True:
+        samples.append(Sample(**await monitor.json_line()))
 
 
 async def _participate(url: str, clip: Path, coming: Iterable[Visit], events: Counter[str]) -> None:

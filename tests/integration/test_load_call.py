@@ -14,11 +14,11 @@ from bench.cli.capacity import capacity
 from bench.cli.floor import floor
 from bench.cli.stream import stream
 from bench.load.call import CallSetup, run_call
-from bench.load.monitor_process import available_cores, divide_cores, pin
 from bench.load.people import LISTEN_S, TALK_S, People
 from bench.load.profile import profile_between
 from bench.load.schedule import Schedule
 from bench.load.streams import Codec, prepare_streams
+from bench.monitor.process import available_cores, divide_cores, pin
 from bench.report.result import BenchResult
 from engines.store.store import ModelStore
 from realtime.timebase import FRAME_RATE_HZ, SAMPLES_PER_TICK

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.latency.figures import LEAST_SCORES, is_enough, latency_figures, latency_tables, on_websocket_ms
-from bench.latency.observations import Observations, SeenScore, parse_metrics
+from bench.latency.observations import Observations, SeenScore
+from bench.monitor.metrics import parse_metrics
 
 HOP_S = 0.4
 

@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bench.peers.neighbours import largest_change, pictures
+
 _FILES = {"ArcFace": "arcface_weights.h5", "SFace": "face_recognition_sface_2021dec.onnx"}
 
 
@@ -48,18 +50,7 @@ class Adapter:
 
     def score(self, clip: Path) -> float | None:
         """Compare the faces of neighbouring pictures."""
-        cv2 = import_module("cv2")
-        video = cv2.VideoCapture(str(clip))
-        before, largest = None, None
-        while True:
-            shown, picture = video.read()
-            if not shown:
-                video.release()
-                return largest
-            vector = self._embedding(picture)
-            if vector is not None and before is not None:
-                largest = max(largest or 0.0, 1.0 - float(vector @ before))
-            before = vector
+        return largest_change(map(self._embedding, pictures(clip)))
 
     def _embedding(self, picture: Any) -> Any:
         np = import_module("numpy")

@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bench.peers.neighbours import largest_change, pictures
+
 
 class Adapter:
     """The largest change of a face from one picture to the next: 1 - cosine.
@@ -46,19 +48,11 @@ class Adapter:
 
     def score(self, clip: Path) -> float | None:
         """Compare the largest faces of neighbouring pictures."""
-        cv2 = import_module("cv2")
-        video = cv2.VideoCapture(str(clip))
-        before, largest = None, None
-        while True:
-            shown, picture = video.read()
-            if not shown:
-                video.release()
-                return largest
-            faces = self._app.get(picture)
-            vector = max(faces, key=_width).normed_embedding if faces else None
-            if vector is not None and before is not None:
-                largest = max(largest or 0.0, 1.0 - float(vector @ before))
-            before = vector
+        return largest_change(map(self._embedding, pictures(clip)))
+
+    def _embedding(self, picture: Any) -> Any:
+        faces = self._app.get(picture)
+        return max(faces, key=_width).normed_embedding if faces else None
 
 
 def _width(face: Any) -> float:
