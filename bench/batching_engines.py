@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from bench.batching_virtual import spread
 from engines.base import Engine
 from engines.checkpoint import load_checkpoint
 from engines.loader import load_engines
+from engines.processors import usable_processors
 from engines.spec import Role
 from engines.store.store import ModelStore
 from realtime.config import MonitorConfig
@@ -83,7 +83,7 @@ def drive(engines: Mapping[Role, Engine], way: str, heard: Heard) -> dict[Role, 
     """Put engines behind the scheduler in one of ``WAYS``."""
     if way == WAYS[0]:
         return dict(engines)
-    cores = os.cpu_count() or 1
+    cores = usable_processors()
     accelerator = BatchPolicy(max_batch=MAX_BATCH, max_wait_ns=MAX_WAIT_NS, max_waiting=MAX_CALLERS)
     driven: dict[Role, Engine] = {}
     for role, engine in engines.items():

@@ -77,6 +77,10 @@ REASONS: MappingProxyType[str, Reason] = MappingProxyType(
             "no calibration for such media",
             "There is no calibration material of such quality, so these moments count for nothing.",
         ),
+        "not_enrolled": Reason(
+            "the face is not known yet",
+            "The face has not been seen well for long enough to compare later moments with it.",
+        ),
         "quality_unknown": Reason(
             "the quality is unknown",
             "The quality of the media could not be measured, so these moments count for nothing.",

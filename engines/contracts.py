@@ -15,6 +15,9 @@ FRONTEND_VERSION = 1
 
 SPEECH_FEATURES = 384
 
+MAX_VAD_CHUNKS = 16
+"""Chunks of 32 ms in one run of the VAD."""
+
 STEPS_PER_TICK: Mapping[Role, int] = {Role.VISUAL: 1, Role.SPEECH: 4, Role.AUDIO: 2}
 """Entries of the time axis in one video tick, of the roles whose inputs are windows."""
 
@@ -103,11 +106,11 @@ CONTRACTS: Mapping[Role, Contract] = {
     ),
     Role.VAD: Contract(
         inputs={
-            "input": TensorSpec(shape=(1, 576)),
+            "input": TensorSpec(shape=(None, 576)),
             "state": TensorSpec(shape=(2, 1, 128)),
             "sr": TensorSpec(shape=(), dtype="int64"),
         },
-        outputs={"output": TensorSpec(shape=(1, 1)), "stateN": TensorSpec(shape=(2, 1, 128))},
+        outputs={"output": TensorSpec(shape=(None, 1)), "stateN": TensorSpec(shape=(2, 1, 128))},
         frontend="pcm-16khz-64-512",
     ),
     Role.SPEECH: Contract(
@@ -121,8 +124,9 @@ CONTRACTS: Mapping[Role, Contract] = {
 Landmarks: ``faces`` RGB in [0, 1], channels last, to ``landmarks`` (x, y, depth) in px of the 192x192 region
 and ``confidence``, the logit that a face is there.
 
-VAD: ``input`` with 64 samples of context and 512 new ones at ``sr`` = 16000 Hz, and the carried ``state``, to
-``output``, the probability of speech, and ``stateN``, the next state.
+VAD: ``input``, rows that follow each other, at most ``MAX_VAD_CHUNKS``, of 64 samples of context and 512 new
+ones at ``sr`` = 16000 Hz, and the carried ``state``, to ``output``, each row's probability of speech, and
+``stateN``, the state after the last one.
 
 Speech: ``mel`` as from ``engines.frontend.mel``, 4 F frames, to ``features``, 2 F states of a Whisper encoder
 after its second layer.

@@ -28,7 +28,8 @@ def rewrite_prelu(graph: onnx.GraphProto) -> None:
     """Replace every PRelu by ``a x + (1 - a) max(x, 0)``, which equals it for every slope ``a``.
 
     ONNX Runtime's CPU kernel for PRelu is slow and breaks its blocked convolution layout; it keeps the layout
-    through Mul, Relu and Add.
+    through Mul, Relu and Add. Where no slope is above 1 the second term is ``max((1 - a) x, 0)``: a Relu that
+    follows a Mul is done in the same pass.
 
     Raises:
         EngineError: If a slope is not a constant of the graph.
@@ -50,12 +51,19 @@ def rewrite_prelu(graph: onnx.GraphProto) -> None:
         )
         graph.initializer.append(rest)
         linear, positive, scaled = f"{y}/linear", f"{y}/positive", f"{y}/scaled"
-        nodes += [
-            helper.make_node("Mul", [x, slope], [linear]),
-            helper.make_node("Relu", [x], [positive]),
-            helper.make_node("Mul", [positive, rest.name], [scaled]),
-            helper.make_node("Add", [linear, scaled], [y]),
-        ]
+        nodes.append(helper.make_node("Mul", [x, slope], [linear]))
+        if (numpy_helper.to_array(rest) >= 0).all():
+            nodes += [
+                helper.make_node("Mul", [x, rest.name], [scaled]),
+                helper.make_node("Relu", [scaled], [positive]),
+                helper.make_node("Add", [linear, positive], [y]),
+            ]
+        else:
+            nodes += [
+                helper.make_node("Relu", [x], [positive]),
+                helper.make_node("Mul", [positive, rest.name], [scaled]),
+                helper.make_node("Add", [linear, scaled], [y]),
+            ]
     del graph.node[:]
     graph.node.extend(nodes)
 

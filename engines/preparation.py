@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -13,10 +14,11 @@ from engines.contracts import CONTRACTS
 from engines.ctranslate2_import import read_weights
 from engines.errors import EngineError
 from engines.folding import folded, with_fixed_shapes
+from engines.silero_graph import over_chunks
 from engines.spec import Role
 from engines.whisper_graph import whisper_prefix
 
-PREPARATION_VERSION = 2
+PREPARATION_VERSION = 4
 """Raised whenever a preparation changes what it writes."""
 
 SFACE_DIMENSION = 128
@@ -109,8 +111,12 @@ def _face_mesh(source: bytes) -> bytes:
 
 def _silero(source: bytes) -> bytes:
     contract = CONTRACTS[Role.VAD]
-    model = with_fixed_shapes(parse(source), {**contract.inputs, **contract.outputs})
-    return bytes(folded(model).SerializeToString())
+    one_chunk = {
+        name: replace(tensor, shape=tuple(size or 1 for size in tensor.shape))
+        for name, tensor in {**contract.inputs, **contract.outputs}.items()
+    }
+    model = folded(with_fixed_shapes(parse(source), one_chunk))
+    return bytes(over_chunks(model).SerializeToString())
 
 
 def _whisper(source: bytes) -> bytes:

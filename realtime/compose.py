@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from engines.processors import usable_processors
+from realtime.alerts.alert_runs import AlertRuns, Origin
 from realtime.alerts.feedback_file import FeedbackFile
 from realtime.alerts.store import AlertStore
+from realtime.calibration_file import configuration_sha256, models_of
 from realtime.config import MonitorConfig
 from realtime.decisions import AS_SHIPPED, DecisionChoice, Decisions
 from realtime.encoders.scheduler import EngineScheduler
-from realtime.encoders.suite import load_encoders
+from realtime.encoders.suite import EncoderSuite, load_encoders
 from realtime.evidence.keeping import ALERTS_ONLY, Keeping, open_keeper
+from realtime.evidence.provenance import provenance_of
+from realtime.evidence.record import Provenance
 from realtime.identity.references import References
-from realtime.ingest.aiortc_tap import require_supported_aiortc
+from realtime.ingest.aiortc_private.peer import require_supported_aiortc
 from realtime.monitor import Monitor
 from realtime.observe.metrics import MonitorMetrics
 from realtime.retention import enforce_age_limits
@@ -90,27 +96,27 @@ async def run_server(
         EvidenceError: The evidence folder cannot be used.
         CalibrationError: The calibration cannot be read, or does not fit the engines.
     """
-    require_supported_aiortc()
     auth = Auth.for_bind(host, token, viewer_token)
     if feedback is not None:
         feedback.prepare()
-    config = deciding.configured(MonitorConfig())
     metrics = MonitorMetrics()
-    scheduler = EngineScheduler(clock_ns=time.monotonic_ns, cores=os.cpu_count() or 1, observer=metrics)
-    encoders = load_encoders(config, models_dir=models_dir, engines_dir=engines_dir, scheduler=scheduler)
-    try:
-        decisions = deciding.loaded(encoders.ids, config)
-        _tell_basis(decisions)
-        if references is not None:
-            references.read(encoders, config.faces)
+    with loaded_analysis(
+        metrics,
+        models_dir=models_dir,
+        engines_dir=engines_dir,
+        references=references,
+        deciding=deciding,
+        cores=usable_processors(),
+    ) as analysis:
         async with (
             AlertStore(store_path, max_age_s=keeping.seconds) as store,
-            open_keeper(keeping, encoders, config, metrics) as keeper,
+            open_keeper(keeping, analysis.provenance, metrics) as keeper,
         ):
             hub = EventHub(store, metrics)
+            runs = None if feedback is None else AlertRuns(analysis.origin())
             monitor = Monitor(
-                encoders,
-                config,
+                analysis.encoders,
+                analysis.config,
                 hub,
                 metrics,
                 clock_ns=time.monotonic_ns,
@@ -118,21 +124,82 @@ async def run_server(
                 threads=threads,
                 thumbnails=thumbnails,
                 evidence=keeper,
+                runs=runs,
                 references=references,
-                decisions=decisions,
+                decisions=analysis.decisions,
             )
             await serve(
-                create_app(monitor, hub, auth=auth, static_dir=static_dir, feedback=feedback),
+                create_app(monitor, hub, auth=auth, static_dir=static_dir, feedback=feedback, runs=runs),
                 host=host,
                 port=port,
                 on_started=ready,
                 companions=[partial(companion, monitor, hub) for companion in companions],
                 followers=[
                     *(partial(follower, monitor, hub) for follower in followers),
-                    partial(enforce_age_limits, hub, keeper),
+                    partial(enforce_age_limits, hub, keeper, feedback),
                 ],
                 own_signals=own_signals,
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What all participants of a process are analysed and judged with.
+
+    Attributes:
+        config: Settings of the pure core.
+        encoders: The models.
+        decisions: How participants are decided on.
+    """
+
+    config: MonitorConfig
+    encoders: EncoderSuite
+    decisions: Decisions
+
+    def provenance(self) -> Provenance:
+        """Return what the evidence is made by."""
+        return provenance_of(self.encoders, self.config)
+
+    def origin(self) -> Origin:
+        """Return what makes the observations of the sequential test."""
+        return Origin(
+            models=models_of(self.encoders.ids), configuration_sha256=configuration_sha256(self.config)
+        )
+
+
+@contextmanager
+def loaded_analysis(
+    metrics: MonitorMetrics,
+    *,
+    models_dir: Path | None,
+    engines_dir: Path | None,
+    references: References | None,
+    deciding: DecisionChoice,
+    cores: int,
+) -> Iterator[Analysis]:
+    """Load models, calibration and references, and hold the models for the length of a ``with`` block.
+
+    Args:
+        metrics: Counts what the engines do.
+        models_dir: Root of the model store; None for the user's.
+        engines_dir: A set of engines; None for the models as they are.
+        references: Read here; None without any.
+        deciding: Calibration and rate of false alarms.
+        cores: Processors that the engines share.
+
+    Raises:
+        SeamwatchError: See ``run_server``.
+    """
+    require_supported_aiortc()
+    config = deciding.configured(MonitorConfig())
+    scheduler = EngineScheduler(clock_ns=time.monotonic_ns, cores=cores, observer=metrics)
+    encoders = load_encoders(config, models_dir=models_dir, engines_dir=engines_dir, scheduler=scheduler)
+    try:
+        decisions = deciding.loaded(encoders.ids, config)
+        _tell_basis(decisions)
+        if references is not None:
+            references.read(encoders, config.faces)
+        yield Analysis(config=config, encoders=encoders, decisions=decisions)
     finally:
         encoders.close()
 

@@ -10,10 +10,11 @@ from realtime.decision.calibration import Calibration
 from realtime.decision.observation import Observation
 from realtime.decision.observer import Observer
 from realtime.decision.sequential import SequentialTest, TestState
+from realtime.evidence.decision_run import DecisionMemory
 from realtime.evidence.memory import Alignment, EvidenceMemory, EvidenceSnapshot, LipsAndVoice, TracePoint
 from realtime.identity.reference import NOT_THE_REFERENCE, Reference, ReferenceCheck
 from realtime.scoring.scorer import IDENTITY_CHANGED, LIPS_DO_NOT_FIT_VOICE, Scorer
-from realtime.scoring.verdict import live_verdict
+from realtime.scoring.verdict import NOT_ENROLLED, live_verdict
 from realtime.timebase import tick_time_ns
 from realtime.types import (
     Alert,
@@ -121,6 +122,9 @@ class Judge:
         self._scorer = Scorer(config.scoring, config.windows)
         self._observer = Observer(config.windows, config.scoring)
         self._test = None if calibration is None else SequentialTest(calibration, config.decision)
+        self._decided = (
+            None if calibration is None or not keep_evidence else DecisionMemory(calibration, config.decision)
+        )
         self._uncounted: dict[Modality, str] = {}
         self._machine = AlertMachine(config.alerts, tested=CHANNEL_REASONS.values() if self._test else ())
         self._reference = None if reference is None else ReferenceCheck(reference, config.reference)
@@ -147,6 +151,8 @@ class Judge:
             margins[NOT_THE_REFERENCE] = self._reference.margin
         observations = self._observer.observe(window, encoded.identity, self._scorer.agreement)
         test = None if self._test is None else self._test.update(score.time_ns, observations)
+        if self._decided is not None:
+            self._decided.take(observations)
         score = self._qualified(score, window, observations, test)
         alert = self._machine.update(
             score.time_ns,
@@ -173,7 +179,7 @@ class Judge:
             state=self._machine.state,
             alert=alert,
             arrival_ns=window.arrival_ns,
-            evidence=self._keep(encoded, score, alert),
+            evidence=self._keep(encoded, score, alert, test),
         )
 
     def _qualified(
@@ -187,6 +193,8 @@ class Judge:
         self._uncounted.update(test.missing)
         several = {SEVERAL_FACES} if window.other_faces else set()
         reasons = tuple(sorted({*self._uncounted.values(), *several}))
+        if not reasons and not self._observer.is_enrolled:
+            reasons = (NOT_ENROLLED,)
         if score.status is not ScoreStatus.OK or not reasons:
             return score
         return replace(score, status=ScoreStatus.DEGRADED, reasons=reasons)
@@ -210,7 +218,9 @@ class Judge:
         """Return the intra-modal and the cross-modal similarity matrix in memory."""
         return self._scorer.matrices()
 
-    def _keep(self, encoded: EncodedWindow, score: Score, alert: Alert | None) -> EvidenceSnapshot | None:
+    def _keep(
+        self, encoded: EncodedWindow, score: Score, alert: Alert | None, test: TestState | None
+    ) -> EvidenceSnapshot | None:
         if self._evidence is None:
             return None
         lips_and_voice = None
@@ -228,12 +238,15 @@ class Judge:
         if alert is None:
             return None
         lag_ticks, from_window = self._scorer.alignment
-        return self._evidence.snapshot(
+        snapshot = self._evidence.snapshot(
             alert,
             seams=alert.seams or self._scorer.seams(SEAMS_PER_ALERT),
             similarities=self._scorer.matrices()[0],
             alignment=Alignment(lag_ticks=lag_ticks, from_window=from_window),
         )
+        if self._decided is None or test is None:
+            return snapshot
+        return replace(snapshot, test=self._decided.snapshot(test))
 
 
 def _evidence(test: TestState | None) -> dict[str, float]:

@@ -30,6 +30,20 @@ from realtime.types import Alert, Seam, SimilarityMatrix, TimeSpan
 SHOWN_WINDOWS = 96
 NO_VALUE = 255
 
+#: What a score says once the analysis behind it has failed.
+_NO_EVIDENCE = {
+    "status": "insufficient",
+    "verdict": "insufficient",
+    "reasons": ["analysis_failed"],
+    "score": None,
+    "intra": None,
+    "cross": None,
+    "recent_intra": None,
+    "recent_cross": None,
+    "reference": None,
+    "margin": None,
+}
+
 
 class Narrator:
     """Speaks for one participant.
@@ -171,6 +185,11 @@ class Narrator:
 
     def _seconds(self, time_ns: int) -> float:
         return round((time_ns + self.offset_ns) / NS_PER_S, 3)
+
+
+def without_evidence(score: ScoreUpdate) -> ScoreUpdate:
+    """Return the score that stands for a participant once its analysis has failed."""
+    return score.model_copy(update=_NO_EVIDENCE)
 
 
 def _counters(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import structlog
 
+from realtime.alerts.alert_runs import RunTaker
 from realtime.config import MonitorConfig
 from realtime.decisions import Decisions
 from realtime.encoders.suite import EncoderSuite
 from realtime.errors import CapacityError, SignallingError
-from realtime.evidence.keeper import EvidenceKeeper
+from realtime.evidence.keeper import EvidenceTaker
 from realtime.identity.references import References
 from realtime.ingest.sink import EndReason, MediaSink
 from realtime.ingest.source import MediaSource, OpenSource
@@ -25,12 +25,13 @@ from realtime.milestones import Milestones
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline
 from realtime.seat import Seat
-from realtime.server.hub import EventHub
-from realtime.server.ports import Health, HealthState, ParticipantSnapshot, Publication
+from realtime.server.ports import Health, HealthState, HubPort, ParticipantSnapshot, Publication
 from realtime.server.wire import EncoderInfo, Participant
 from realtime.session import ParticipantSession, SessionContext
 
 log = structlog.get_logger(__name__)
+
+MAX_SEAT = 1 << 31
 
 
 class Monitor:
@@ -46,24 +47,28 @@ class Monitor:
         threads: Worker threads for analysis; more where engines run on another device than the CPU.
         thumbnails: Whether the newest picture of each participant is kept in memory.
         evidence: Writes the evidence of alerts; None to keep none.
+        runs: Remembers what led to alerts, for feedback; None for no such memory.
         references: Who participants should be; None to compare them with nobody.
         decisions: How participants are decided on; None for thresholds without a calibration.
+        seat_numbers: What seats are numbered with, the lowest free one first.
     """
 
     def __init__(
         self,
         encoders: EncoderSuite,
         config: MonitorConfig,
-        hub: EventHub,
+        hub: HubPort,
         metrics: MonitorMetrics,
         *,
         clock_ns: Callable[[], int],
         max_participants: int,
         threads: int,
         thumbnails: bool,
-        evidence: EvidenceKeeper | None = None,
+        evidence: EvidenceTaker | None = None,
+        runs: RunTaker | None = None,
         references: References | None = None,
         decisions: Decisions | None = None,
+        seat_numbers: range = range(1, MAX_SEAT),
     ) -> None:
         self._encoders = encoders
         self._config = config
@@ -84,8 +89,10 @@ class Monitor:
             clock_ns=clock_ns,
             thumbnails=thumbnails,
             evidence=evidence,
+            runs=runs,
             milestones=Milestones.of(config),
         )
+        self._seat_numbers = seat_numbers
         self._seats: dict[tuple[str, str], Seat] = {}
         self._tasks: dict[Seat, asyncio.Task[None]] = {}
         self._call_starts_ns: dict[str, int] = {}
@@ -196,7 +203,7 @@ class Monitor:
         return Seat(
             call,
             participant,
-            number=next(number for number in itertools.count(1) if number not in taken),
+            number=next(number for number in self._seat_numbers if number not in taken),
             session=session,
             clock_ns=self._clock_ns,
             on_left=self._on_left,
@@ -245,7 +252,7 @@ class Monitor:
         seat = self._seats.get((call, participant))
         return None if seat is None or not seat.is_present else seat.session
 
-    def thumbnail(self, call: str, participant: str) -> bytes | None:
+    async def thumbnail(self, call: str, participant: str) -> bytes | None:
         """Return a participant's newest picture as JPEG, from memory."""
         session = self.session(call, participant)
         return None if session is None else session.thumbnail()

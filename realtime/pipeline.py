@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from engines.frontend.picture import Picture
 from realtime.config import MonitorConfig
 from realtime.decision.calibration import Calibration
 from realtime.decision.sampling import BurstSampling
+from realtime.deferred import DeferredWork, Helper
 from realtime.encoders.deadline import wanted_by
 from realtime.encoders.suite import EncoderSuite
 from realtime.errors import OverloadError
@@ -20,6 +22,7 @@ from realtime.faces.analyzer import FaceAnalyzer
 from realtime.faces.detector import FaceDetector
 from realtime.faces.lips import LipFinder
 from realtime.faces.mesh import FaceMesh
+from realtime.foresight import Foresight
 from realtime.identity.reference import Reference
 from realtime.judge import EncodedWindow, Judge, WindowResult
 from realtime.load import MAX_AGE_NS
@@ -31,6 +34,7 @@ from realtime.types import (
     AudioFrame,
     FaceFrame,
     FaceReason,
+    Float32,
     GapReason,
     MediaGap,
     Seam,
@@ -58,6 +62,9 @@ class ParticipantPipeline:
         calibration: What genuine media looks like to these encoders, for the sequential test; None for none.
         reference: Of the person that the participant should be; None to compare with nobody.
         on_window: Called with every window once it is encoded, before it is judged.
+        foresight: Has taken each item before it is pushed here; None where nothing comes ahead.
+        helper: Finds lips and embeds faces beside the caller until a window wants them, with engines that
+            drop nothing under overload; None to do that at once.
 
     Attributes:
         last_face: The newest analysed tick.
@@ -74,19 +81,24 @@ class ParticipantPipeline:
         calibration: Calibration | None = None,
         reference: Reference | None = None,
         on_window: Callable[[EncodedWindow], None] | None = None,
+        foresight: Foresight | None = None,
+        helper: Helper | None = None,
     ) -> None:
         self._encoders = encoders
+        self._voices = encoders.audio if foresight is None else foresight.voices
         self._media = MediaMemory(config.scoring.memory_windows) if keep_media else None
         faces = replace(config.faces, mouth_crops=encoders.mouth_size_px is not None)
         mesh = FaceMesh(encoders.engines.landmarks)
         self._analyzer = FaceAnalyzer(
             faces,
-            FaceDetector(encoders.engines.detector),
+            FaceDetector(encoders.engines.detector) if foresight is None else foresight.faces,
             mesh,
             lips_on_demand=True,
         )
         self._lips = LipFinder(faces, mesh)
-        self._speech = encoders.speech_detector()
+        self._speech = encoders.speech_detector() if foresight is None else foresight.speech
+        self._deferred = DeferredWork(helper)
+        self._lips_begun_end_tick = 0
         self._cutter = WindowCutter(config.windows, encoders.identity.dimension, encoders.mouth_size_px)
         self._on_window = on_window
         self._judge = Judge(config, keep_evidence=keep_evidence, calibration=calibration, reference=reference)
@@ -121,7 +133,7 @@ class ParticipantPipeline:
             faces.extend(self._analyzer.push(frame))
             self._next_video_tick = frame.tick + 1
         self._take_faces(faces)
-        return self._score(self._cutter.ready())
+        return self._score_ready()
 
     def push_audio(self, frames: Iterable[AudioFrame]) -> list[WindowResult]:
         """Take blocks of audio in order."""
@@ -132,7 +144,7 @@ class ParticipantPipeline:
             start = sample_at(frame.start_ns)
             self._audio_end_tick = (start + len(frame.samples)) // SAMPLES_PER_TICK + 1
             self._take_speech(self._speech.push(start, frame.samples))
-        return self._score(self._cutter.ready())
+        return self._score_ready()
 
     def push_gap(self, gap: MediaGap) -> list[WindowResult]:
         """Take a span without media."""
@@ -140,7 +152,7 @@ class ParticipantPipeline:
             span = gap.span
             self._take_speech(self._speech.push_gap(sample_at(span.start_ns), sample_at(span.end_ns)))
             self._cutter.push_audio_gap(gap, waiting_from=self._speech.waiting_from)
-            return self._score(self._cutter.ready())
+            return self._score_ready()
         first = tick_at(gap.span.start_ns)
         if self._next_video_tick is not None:
             first = max(first, self._next_video_tick)
@@ -153,6 +165,7 @@ class ParticipantPipeline:
         """End the input and score what is complete."""
         self._take_faces(self._analyzer.flush())
         self._take_speech(self._speech.flush())
+        self._deferred.settle()
         return self._score(self._cutter.flush())
 
     def set_stride(self, stride: int) -> None:
@@ -193,13 +206,11 @@ class ParticipantPipeline:
         with_crop = [face for face in faces if face.identity_crop is not None]
         if with_crop:
             crops = np.stack([face.identity_crop for face in with_crop if face.identity_crop is not None])
-            try:
-                vectors = self._encoders.identity.embed(crops)
-            except OverloadError:
-                self._overload_end_tick = max(self._overload_end_tick, with_crop[-1].tick + 1)
-            else:
-                for face, vector in zip(with_crop, vectors, strict=True):
-                    self._cutter.push_identity(face.tick, vector)
+            self._deferred.do(
+                with_crop[0].tick,
+                partial(self._encoders.identity.embed, crops),
+                partial(self._take_identities, [face.tick for face in with_crop]),
+            )
         for face in faces:
             self._cutter.push_face(face)
             if self._media is not None and face.identity_crop is not None:
@@ -208,10 +219,16 @@ class ParticipantPipeline:
             return
         self.last_face = faces[-1]
         if self._is_speaking:
-            margin = self._config.faces.detection_interval_ticks
-            # What the engine has no time for now is tried again when a window wants it.
-            with suppress(OverloadError):
-                self._look_for_lips(self._cutter.faces(self._cutter.open_from_tick - margin))
+            self._begin_lips()
+
+    def _take_identities(self, ticks: Sequence[int], embedded: Callable[[], Float32]) -> None:
+        try:
+            vectors = embedded()
+        except OverloadError:
+            self._overload_end_tick = max(self._overload_end_tick, ticks[-1] + 1)
+            return
+        for tick, vector in zip(ticks, vectors, strict=True):
+            self._cutter.push_identity(tick, vector)
 
     @property
     def _is_speaking(self) -> bool:
@@ -219,9 +236,19 @@ class ParticipantPipeline:
         spoken, heard = self._speech_end_sample, self._heard_end_sample
         return spoken is not None and heard - spoken < SAMPLE_RATE_HZ
 
-    def _look_for_lips(self, faces: Sequence[FaceFrame]) -> None:
-        if any(face.region is not None for face in faces):
-            self._cutter.replace_faces(self._lips.look_and_bridge(faces))
+    def _begin_lips(self) -> None:
+        first = self._cutter.open_from_tick - self._config.faces.detection_interval_ticks
+        faces = self._cutter.faces(max(first, self._lips_begun_end_tick))
+        if not any(face.region is not None for face in faces):
+            return
+        if self._deferred.is_deferring:
+            self._lips_begun_end_tick = faces[-1].tick + 1
+        self._deferred.do(faces[0].tick, partial(self._lips.look_and_bridge, faces), self._take_lips)
+
+    def _take_lips(self, looked: Callable[[], list[FaceFrame]]) -> None:
+        # What the engine has no time for now is tried again when a window wants it.
+        with suppress(OverloadError):
+            self._cutter.replace_faces(looked())
 
     def _take_speech(self, runs: Iterator[tuple[int, int, float]]) -> None:
         try:
@@ -232,6 +259,13 @@ class ParticipantPipeline:
                     self._speech_end_sample = end
         except OverloadError:
             self._overload_end_tick = max(self._overload_end_tick, self._audio_end_tick)
+
+    def _score_ready(self) -> list[WindowResult]:
+        end_tick = self._cutter.due_end_tick
+        if end_tick is None:
+            return []
+        self._deferred.settle(end_tick)
+        return self._score(self._cutter.ready())
 
     def _score(self, windows: Iterator[Window]) -> list[WindowResult]:
         return [self._score_window(window) for window in windows]
@@ -244,7 +278,7 @@ class ParticipantPipeline:
                 if is_heard(window, self._config.scoring, self._config.windows):
                     window = self._with_lips(window)
                     lips = self._encoders.visual.encode(window)
-                    voice = None if lips is None else self._encoders.audio.encode(window)
+                    voice = None if lips is None else self._voices.encode(window)
         except OverloadError:
             self.dropped_windows += 1
             lips = None
@@ -277,7 +311,10 @@ class ParticipantPipeline:
         stop = start + self._config.windows.length_ticks
         if not any(face.awaits_lips for face in self._cutter.faces(start, stop)):
             return window
-        self._look_for_lips(self._cutter.faces(start - margin, stop + margin))
+        self._deferred.settle()
+        faces = self._cutter.faces(start - margin, stop + margin)
+        if any(face.region is not None for face in faces):
+            self._cutter.replace_faces(self._lips.look_and_bridge(faces))
         return self._cutter.recut(window)
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from realtime.alerts.feedback_file import FeedbackFile, FeedbackFileError
 from realtime.errors import AlertStoreError
 from realtime.evidence.keeper import EvidenceKeeper
 from realtime.server.hub import EventHub
@@ -15,12 +16,15 @@ log = structlog.get_logger(__name__)
 EXPIRE_EVERY_S = 3600.0
 
 
-async def enforce_age_limits(hub: EventHub, keeper: EvidenceKeeper | None) -> None:
-    """Delete old alerts and evidence once an hour, until cancelled.
+async def enforce_age_limits(
+    hub: EventHub, keeper: EvidenceKeeper | None, feedback: FeedbackFile | None = None
+) -> None:
+    """Delete old alerts, evidence and feedback once an hour, until cancelled.
 
     Args:
         hub: Of the monitor; its store must outlive the work.
         keeper: Writes the evidence; None where none is kept.
+        feedback: The file of false alarms; None where none is kept.
     """
     while True:
         await asyncio.sleep(EXPIRE_EVERY_S)
@@ -30,3 +34,8 @@ async def enforce_age_limits(hub: EventHub, keeper: EvidenceKeeper | None) -> No
             log.exception("alerts_not_expired")
         if keeper is not None:
             await keeper.expire()
+        if feedback is not None:
+            try:
+                await asyncio.to_thread(feedback.expire)
+            except FeedbackFileError:
+                log.exception("feedback_not_expired")

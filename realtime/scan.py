@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from engines.processors import usable_processors
 from realtime.config import MonitorConfig
 from realtime.decision.calibration import Calibration
 from realtime.encoders.suite import EncoderSuite
 from realtime.evidence.media import KeptMedia
 from realtime.evidence.memory import EvidenceSnapshot
+from realtime.foresight import Foresight, Item
+from realtime.helper_thread import HelperThread
 from realtime.identity.reference import Reference
 from realtime.ingest.file import MediaReader, read_media
 from realtime.ingest.read_ahead import ReadAhead
@@ -22,13 +26,13 @@ from realtime.judge import SEAMS_PER_ALERT, EncodedWindow, WindowResult
 from realtime.pipeline import ParticipantPipeline
 from realtime.scoring.verdict import clip_verdict, mostly_measured
 from realtime.timebase import NS_PER_S
-from realtime.types import Alert, AudioFrame, MediaGap, Score, Seam, SimilarityMatrix, Verdict, VideoFrame
+from realtime.types import Alert, AudioFrame, MediaGap, Score, Seam, SimilarityMatrix, Verdict
 
 #: Windows remembered while a file is scanned, about 14 minutes. A longer file is scored in sections of this
 #: length and its lowest section counts.
 SCAN_MEMORY_WINDOWS = 2048
 
-#: Pictures and blocks of audio that are decoded ahead of the analysis; about half a second.
+#: Pictures and blocks of audio that each stage is ahead of the next one; about half a second.
 READ_AHEAD_ITEMS = 25
 
 TRUNCATED = "truncated"
@@ -49,7 +53,8 @@ class ScanResult:
         reasons: Why, as stable identifiers; for "insufficient" what is missing.
         seams: The window pairs that disagree most, worst first.
         alerts: The transitions of the alert state machine.
-        latency_ms: Median processing time from the last sample of a window to its score.
+        latency_ms: Median processing time from the last sample of a window to its score, less what was worked
+            out ahead.
         engines: Engine id per encoder.
         timeline: The running score after every window.
         progress: For each of them how far the test was towards an alarm, in [0, 1]; None without one.
@@ -93,8 +98,13 @@ def scan_file(
     calibration: Calibration | None = None,
     reference: Reference | None = None,
     on_window: Callable[[EncodedWindow], None] | None = None,
+    overlapping: bool | None = None,
 ) -> ScanResult:
     """Run the pipeline over one file.
+
+    Overlapping stages are threads: decoding; detector, speech activity and voices (``realtime.foresight``);
+    lips and identity (``realtime.helper_thread``); and everything else, in the caller's. The result is the
+    same in every bit. Whatever one of them raises is raised here, after all of them have ended.
 
     Args:
         path: Any container and codec that PyAV reads.
@@ -106,6 +116,7 @@ def scan_file(
         calibration: What genuine media looks like to these encoders, for the sequential test; None for none.
         reference: Of the person that the file should show; None to compare with nobody.
         on_window: Called with every window once it is encoded.
+        overlapping: Whether stages of the analysis run side by side; None where there are processors for it.
 
     Raises:
         MediaError: The file cannot be read, or has neither audio nor video.
@@ -119,7 +130,18 @@ def scan_file(
             results.append(replace(result, evidence=None))
 
     costs_ms: list[float] = []
-    with read_media(path) as media, ReadAhead(_resolved(media), READ_AHEAD_ITEMS) as items:
+    if overlapping is None:
+        overlapping = usable_processors() > 1 and encoders.scheduler is None
+    with ExitStack() as stages:
+        media = stages.enter_context(read_media(path))
+        items: Iterator[tuple[Item, int]] = stages.enter_context(
+            ReadAhead(_resolved(media), READ_AHEAD_ITEMS)
+        )
+        foresight, helper = None, None
+        if overlapping:
+            foresight = Foresight(encoders, config)
+            items = stages.enter_context(ReadAhead(_foreseen(items, foresight), READ_AHEAD_ITEMS))
+            helper = stages.enter_context(HelperThread())
         duration_s = (media.info.duration_ns or 0) / NS_PER_S
         pipeline = ParticipantPipeline(
             encoders,
@@ -129,6 +151,8 @@ def scan_file(
             calibration=calibration,
             reference=reference,
             on_window=on_window,
+            foresight=foresight,
+            helper=helper,
         )
         for item, position_ns in items:
             started_s = time.perf_counter()
@@ -170,13 +194,21 @@ def scan_file(
     )
 
 
-def _resolved(media: MediaReader) -> Iterator[tuple[AudioFrame | VideoFrame | MediaGap, int]]:
+def _resolved(media: MediaReader) -> Iterator[tuple[Item, int]]:
     """Yield the media, ready for the pipeline, and how far the file has been read with each item."""
     for item in media:
         yield item.resolve() if isinstance(item, PendingPicture) else item, media.position_ns
 
 
-def _push(pipeline: ParticipantPipeline, item: AudioFrame | VideoFrame | MediaGap) -> list[WindowResult]:
+def _foreseen(items: Iterator[tuple[Item, int]], foresight: Foresight) -> Iterator[tuple[Item, int]]:
+    """Yield the items once foresight has taken them."""
+    for item, position_ns in items:
+        foresight.take(item)
+        yield item, position_ns
+    foresight.end()
+
+
+def _push(pipeline: ParticipantPipeline, item: Item) -> list[WindowResult]:
     if isinstance(item, MediaGap):
         return pipeline.push_gap(item)
     if isinstance(item, AudioFrame):

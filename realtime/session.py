@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
@@ -13,10 +14,12 @@ import cv2
 import structlog
 
 from engines.frontend.picture import Picture
+from realtime.alerts.alert_runs import AlertRun, RunTaker
 from realtime.config import MonitorConfig
+from realtime.decision.recent import RecentObservations
 from realtime.errors import AlertStoreError
 from realtime.evidence.bundle import EvidenceItem
-from realtime.evidence.keeper import EvidenceKeeper
+from realtime.evidence.keeper import EvidenceTaker
 from realtime.evidence.memory import EvidenceSnapshot
 from realtime.evidence.record import Source
 from realtime.ingest.reception import Reception
@@ -24,11 +27,11 @@ from realtime.ingest.sink import EndReason, PendingPicture, TrackState
 from realtime.intake import Batch, Intake
 from realtime.judge import WindowResult
 from realtime.load import LoadGovernor
-from realtime.messages import Narrator
+from realtime.messages import Narrator, without_evidence
 from realtime.milestones import Milestones
 from realtime.observe.metrics import MonitorMetrics
 from realtime.pipeline import ParticipantPipeline
-from realtime.server.hub import EventHub
+from realtime.server.ports import HubPort
 from realtime.server.wire import AlertDraft, ScoreUpdate, Tracks
 from realtime.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ, sample_at
 from realtime.types import AudioFrame, MediaGap, TrackKind
@@ -43,20 +46,6 @@ MATRICES_EVERY_NS = NS_PER_S
 UNCERTAINTY_EVERY_NS = NS_PER_S // 2
 RECEPTION_EVERY_NS = 2 * NS_PER_S
 THUMBNAIL_WIDTH_PX = 320
-
-#: What a score says once the analysis behind it has failed.
-_NO_EVIDENCE = {
-    "status": "insufficient",
-    "verdict": "insufficient",
-    "reasons": ["analysis_failed"],
-    "score": None,
-    "intra": None,
-    "cross": None,
-    "recent_intra": None,
-    "recent_cross": None,
-    "reference": None,
-    "margin": None,
-}
 
 _WIRE_STATE: dict[TrackState, Literal["live", "gap", "none"]] = {
     TrackState.LIVE: "live",
@@ -76,15 +65,17 @@ class SessionContext:
         clock_ns: Monotonic clock, the one that stamps arrivals.
         thumbnails: Whether the newest picture is kept in memory for the operator's page.
         evidence: Writes the evidence of alerts; None where none is kept.
+        runs: Remembers what led to alerts, for feedback; None where there is no feedback file.
         milestones: Media is collected until one of them is there.
     """
 
-    hub: EventHub
+    hub: HubPort
     metrics: MonitorMetrics
     executor: Executor
     clock_ns: Callable[[], int]
     thumbnails: bool
-    evidence: EvidenceKeeper | None = None
+    evidence: EvidenceTaker | None = None
+    runs: RunTaker | None = None
     milestones: Milestones = field(default_factory=lambda: Milestones.of(MonitorConfig()))
 
 
@@ -102,6 +93,8 @@ class ParticipantSession:
         self._pipeline = pipeline
         self._narrator = narrator
         self._intake = Intake()
+        self._recent = RecentObservations()
+        self._person = secrets.token_hex(8)
         self._governor = LoadGovernor()
         self._wake = asyncio.Event()
         self._ended: EndReason | None = None
@@ -198,7 +191,7 @@ class ParticipantSession:
             return await self._run()
         except Exception:
             if self.latest is not None:
-                self.latest = self.latest.model_copy(update=_NO_EVIDENCE)
+                self.latest = without_evidence(self.latest)
                 self._context.hub.publish_score(self.latest)
             raise
 
@@ -250,6 +243,7 @@ class ParticipantSession:
             latency_ms = None if result.arrival_ns is None else (now_ns - result.arrival_ns) / NS_PER_MS
             self.latest = self._narrator.score(result, latency_ms, self._track_health())
             self._context.hub.publish_score(self.latest)
+            self._recent.take(result.observations)
             if result.alert is not None:
                 draft = self._narrator.alert(result.alert, datetime.now(UTC), result.test)
                 seq = None
@@ -257,12 +251,18 @@ class ParticipantSession:
                     seq = await self._context.hub.publish_alert(draft)
                 except AlertStoreError:
                     log.exception("alert_not_stored")
+                self._remember_run(seq)
                 if result.evidence is not None:
                     self._offer_evidence(result.evidence, draft, seq)
         if results and self._context.clock_ns() >= self._matrices_due_ns:
             self._matrices_due_ns = self._context.clock_ns() + MATRICES_EVERY_NS
             if self._context.hub.wants_matrices:
                 self._context.hub.publish_matrices(self._narrator.matrices(*self._pipeline.matrices()))
+
+    def _remember_run(self, seq: int | None) -> None:
+        if self._context.runs is not None and seq is not None:
+            run = AlertRun(person=self._person, observations=self._recent.snapshot())
+            self._context.runs.remember(seq, run)
 
     def _offer_evidence(self, snapshot: EvidenceSnapshot, draft: AlertDraft, seq: int | None) -> None:
         """Have an alert's evidence written, once it is out; without a number where it was not stored."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.frontend.picture import Picture
+from engines.frontend.region import Region
 
 Float32 = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
@@ -122,8 +123,8 @@ class FaceFrame:
             without a face.
         lips: float32, shape (40, 2): outer then inner lip contour, eye-corner normalised
             (``engines.frontend.lips``); None where ``reason`` is set, and where nobody has looked yet.
-        region: uint8 RGB, shape (192, 192, 3), where to look for the lips; None where that has been done, or
-            where they lie between those of other ticks.
+        region: Where to look for the lips; None where that has been done, or where they lie between those of
+            other ticks.
         mouth: uint8 grey, shape (64, 64), as from ``engines.frontend.mouth``; None where ``reason`` is set,
             where the lips are interpolated, or unless ``FaceConfig.mouth_crops`` asks for it.
         identity_crop: uint8 RGB, shape (112, 112, 3), aligned to the five-point template; only on ticks on
@@ -140,7 +141,7 @@ class FaceFrame:
     reason: FaceReason | None
     track_id: int | None = None
     lips: Float32 | None = None
-    region: UInt8 | None = None
+    region: Region | None = None
     mouth: UInt8 | None = None
     identity_crop: UInt8 | None = None
     face_size_px: float = 0.0

@@ -46,4 +46,4 @@ def play_voice(voice: Float32, ticks: int, speed: float) -> Float32:
     """
     margin = MEL_MARGIN_TICKS * SAMPLES_PER_TICK
     wanted = (np.arange(ticks * SAMPLES_PER_TICK + 2 * margin) - margin) * speed + margin
-    return np.interp(wanted, np.arange(len(voice)), voice).astype(np.float32)
+    return np.asarray(np.interp(wanted, np.arange(len(voice)), voice), np.float32)

@@ -94,7 +94,7 @@ def move_pictures(mouth: UInt8, turn_deg: float, scale: float, shift_px: tuple[f
     side_px = mouth.shape[1]
     centre = (side_px - 1) / 2
     matrix = cv2.getRotationMatrix2D((centre, centre), turn_deg, scale)
-    matrix[:, 2] += shift_px
+    matrix[:, 2] += np.array(shift_px)
     size = (side_px, side_px)
     moved = [cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE) for picture in mouth]
     return np.stack(moved).astype(np.uint8, copy=False)

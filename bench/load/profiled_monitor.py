@@ -41,6 +41,7 @@ TARGETS = (
     Target(path="aiortc.rtp:RtpPacket.parse", stage="RTP"),
     Target(path="realtime.ingest.rtp.track:TrackReceiver.on_packet", stage="RTP"),
     Target(path="realtime.ingest.decoder:TrackDecoder._decode", stage=_media_stage),
+    Target(path="realtime.ingest.rtp.bundle:Bundler.put", stage="timeline and resampling"),
     Target(path="realtime.ingest.live:LiveTrack.on_frame", stage="timeline and resampling"),
     Target(path="realtime.ingest.sink:PendingPicture.resolve", stage="colour conversion"),
     Target(path="engines.onnxruntime_engine:OnnxRuntimeEngine.run", stage=_engine_stage),

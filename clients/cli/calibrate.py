@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,7 +16,9 @@ from clients.cli.errors import show_error
 from clients.cli.examples import examples
 from clients.printable import printable
 from clients.recordings import genuine_recordings
+from realtime.alerts.feedback_reading import read_false_alarms
 from realtime.calibrating import Person, distinct_material, observe_file
+from realtime.calibration_feedback import Effect, fed_back, with_false_alarms
 from realtime.calibration_file import configuration_sha256, models_of, write_calibration
 from realtime.config import MonitorConfig
 from realtime.decision.blocks import BlockRule
@@ -30,6 +33,7 @@ from realtime.judge import Judge
     epilog=examples(
         "seamwatch calibrate recordings/ --out calibration.json     # recordings/PERSON/*.mp4",
         "seamwatch serve --calibration calibration.json",
+        "seamwatch calibrate recordings/ --feedback false-alarms.jsonl   # as `serve --feedback` wrote it",
     )
 )
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -39,6 +43,13 @@ from realtime.judge import Judge
     metavar="FILE",
     default=Path("calibration.json"),
     show_default=True,
+)
+@click.option(
+    "--feedback",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What operators marked as false alarms; counts as genuine too. May be given several times.",
 )
 @click.option("--describe", metavar="TEXT", help="What the recordings are; shown to operators.")
 @click.option(
@@ -50,6 +61,7 @@ def calibrate(
     *,
     sources: tuple[Path, ...],
     out: Path,
+    feedback: tuple[Path, ...],
     describe: str | None,
     as_json: bool,
     engines: Path | None,
@@ -71,6 +83,7 @@ def calibrate(
             f"The recordings show {known} people; a calibration needs {MIN_SPEAKERS} at least.",
             fix="Add recordings of more people: one folder a person, or their names in the table.",
         )
+    alarms = read_false_alarms(feedback)
     encoders = load_encoders(
         config, engines_dir=engines_folder(engines, backend, threads=threads), threads=threads
     )
@@ -88,22 +101,32 @@ def calibrate(
             except MediaError as error:
                 unreadable += 1
                 show_error(f"{printable(str(recording.path))} is left out: {error.message}", fix=error.fix)
-    calibration = fit(
-        [person.clips for person in people.values()],
+    fitted = partial(
+        fit,
         rule=BlockRule(),
         description=describe or ", ".join(printable(source.name) for source in sources),
         engine_ids=models_of(encoders.ids),
         configuration_sha256=configuration_sha256(config),
     )
+    recorded = [person.clips for person in people.values()]
+    calibration = fitted(recorded)
     distinct, minutes = distinct_material(people.values(), calibration.rule.hop_ns)
     calibration = replace(
         calibration, material=replace(calibration.material, clips=distinct, minutes=minutes)
     )
+    effect = None
+    if feedback:
+        back = fed_back(alarms, calibration.engine_ids, calibration.configuration_sha256)
+        effect = with_false_alarms(calibration, back, lambda marked: fitted([*recorded, *marked]))
+        calibration = effect.calibration
     write_calibration(calibration, out)
     if as_json:
-        click.echo(json.dumps(_facts(calibration, out, unreadable=unreadable, out_of_sync=out_of_sync)))
+        facts = _facts(calibration, out, unreadable=unreadable, out_of_sync=out_of_sync)
+        click.echo(json.dumps(facts | ({} if effect is None else {"feedback": _feedback_facts(effect)})))
     else:
         click.echo(_words(calibration, out, out_of_sync))
+        if effect is not None:
+            click.echo(_feedback_words(effect))
 
 
 def _facts(calibration: Calibration, out: Path, *, unreadable: int, out_of_sync: int) -> dict[str, object]:
@@ -127,6 +150,40 @@ def _facts(calibration: Calibration, out: Path, *, unreadable: int, out_of_sync:
             for channel, each in calibration.channels.items()
         },
     }
+
+
+def _feedback_facts(effect: Effect) -> dict[str, object]:
+    back = effect.back
+    return {
+        "used": back.used,
+        "participants": len(back.people),
+        "without_observations": back.without_observations,
+        "of_other_models_or_settings": back.of_others,
+        "damaged": back.damaged,
+        "alarming_again": effect.alarming_again,
+        "discount_without": {str(channel): each.discount for channel, each in effect.alone.channels.items()},
+    }
+
+
+def _feedback_words(effect: Effect) -> str:
+    back = effect.back
+    lines = [f"  false alarms: {back.used} of {len(back.people)} participants count as genuine, too"]
+    for count, why in (
+        (back.without_observations, "were kept without observations"),
+        (back.of_others, "were raised with other models or settings, and are refused"),
+        (back.damaged, "cannot be read"),
+    ):
+        if count:
+            lines.append(f"  {count} {why}")
+    for channel, each in effect.alone.channels.items():
+        now = effect.calibration.channels.get(channel)
+        if now is None:
+            lines.append(f"  {channel}: nothing is decided on it any more, because of them; add recordings")
+        elif now.discount < each.discount:
+            lines.append(f"  {channel}: without them {each.discount:.2f}; the difference is slower alarms")
+    if effect.alarming_again:
+        lines.append(f"  {effect.alarming_again} participants would still be accused; add recordings of such")
+    return "\n".join(lines)
 
 
 def _words(calibration: Calibration, out: Path, out_of_sync: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import tempfile
 from collections.abc import Awaitable
@@ -24,6 +23,7 @@ from clients.cli.examples import examples
 from clients.cli.reference_options import reference_options, tell_unused
 from clients.cli.running import run_until_interrupted
 from clients.printable import printable
+from engines.processors import usable_processors
 from engines.store.store import ModelStore
 from realtime.compose import run_server
 from realtime.decisions import AS_SHIPPED, DecisionChoice
@@ -185,7 +185,7 @@ def demo(
             port=port,
             loop=loop,
             exit_after_s=exit_after,
-            threads=min(4, os.cpu_count() or 1),
+            threads=min(4, usable_processors()),
             engines_dir=engines_dir,
             keeping=keeping,
             references=references,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from engines.build.evidence import no_evidence
 from engines.build.sets import StoredSet, default_root, misfits, read_set, set_folders
 from engines.build.sources import read_sources
 from engines.errors import EngineError
+from engines.processors import usable_processors
 from engines.selection import AUTO, DEFAULT_BACKEND
 from engines.spec import Role
 from engines.store.store import ModelStore
@@ -56,7 +56,7 @@ def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--threads",
         type=click.IntRange(min=1),
-        default=lambda: max(1, min(4, (os.cpu_count() or 1) - 1)),
+        default=lambda: max(1, min(4, usable_processors() - 1)),
         show_default="processors but one, which decodes; at most 4",
         help="Processor threads that the models may use.",
     )(command)

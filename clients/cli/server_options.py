@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -18,13 +17,18 @@ from clients.cli.engine_options import engine_options, engines_folder
 from clients.cli.evidence_options import evidence_options
 from clients.cli.reference_options import reference_options, tell_unused
 from clients.cli.running import run_until_interrupted
+from engines.processors import usable_processors
 from realtime.alerts.feedback_file import FeedbackFile
 from realtime.compose import Companion, run_server
 from realtime.decisions import DecisionChoice
+from realtime.delivery.companion import Delivery
 from realtime.errors import ConfigurationError
 from realtime.evidence.keeping import Keeping
 from realtime.identity.references import References
+from realtime.observe.logging import LogFormat
 from realtime.server.auth import require_tokens
+from realtime.workers.front import run_front
+from realtime.workers.protocol import WorkerSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,65 @@ class ServerSettings:
     keeping: Keeping
     references: References
     deciding: DecisionChoice
+
+    def run_workers(
+        self,
+        workers: int,
+        token: str | None,
+        ready: Callable[[str], None],
+        *,
+        followers: Sequence[Delivery],
+        log_format: LogFormat,
+        log_level: int,
+    ) -> None:
+        """Run a monitor of several processes until it is interrupted.
+
+        Args:
+            workers: Processes that watch, each with calls of its own.
+            token: What operators must present; None on loopback only.
+            ready: Called with the URL once the port is open.
+            followers: Work that goes on until everything has ended.
+            log_format: How the workers write a log line.
+            log_level: Least severe level that they log.
+
+        Raises:
+            SeamwatchError: It cannot be run.
+        """
+        viewer_token = self.viewer_token or None
+        require_tokens(self.host, token, viewer_token)
+        settings = WorkerSettings(
+            models_dir=self.models_dir,
+            engines_dir=engines_folder(self.engines, self.backend, models_dir=self.models_dir),
+            thumbnails=self.thumbnails,
+            max_participants=self.max_participants,
+            threads=self.threads,
+            references=self.references,
+            deciding=self.deciding,
+            keep_evidence=self.keeping.evidence is not None,
+            keep_media=self.keeping.media,
+            keep_runs=self.feedback is not None,
+            log_format=log_format,
+            log_level=log_level,
+        )
+        run_until_interrupted(
+            run_front(
+                workers=workers,
+                settings=settings,
+                host=self.host,
+                port=self.port,
+                token=token,
+                viewer_token=viewer_token,
+                store_path=_prepared(self.store),
+                static_dir=web.FOLDER,
+                ready=ready,
+                followers=followers,
+                keeping=self.keeping,
+                feedback=None
+                if self.feedback is None
+                else FeedbackFile(self.feedback, keep_for_s=self.keeping.seconds),
+            )
+        )
+        tell_unused(self.references)
 
     def run(
         self,
@@ -102,7 +165,9 @@ class ServerSettings:
                 companions=companions,
                 followers=followers,
                 keeping=self.keeping,
-                feedback=None if self.feedback is None else FeedbackFile(self.feedback),
+                feedback=None
+                if self.feedback is None
+                else FeedbackFile(self.feedback, keep_for_s=self.keeping.seconds),
                 references=self.references,
                 deciding=self.deciding,
             )
@@ -174,7 +239,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--threads",
         type=click.IntRange(min=1),
-        default=lambda: min(4, os.cpu_count() or 1),
+        default=lambda: min(4, usable_processors()),
         show_default="processors, at most 4",
         help="Processor threads that the models may use.",
     ),
@@ -188,7 +253,8 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--feedback",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Append the scores of what an operator marks as a false alarm to this file, one JSON object a "
-        "line, without names.  [default: only the alert store remembers it]",
+        help="Append what an operator marks as a false alarm to this file, one JSON object a line: scores "
+        "and the observations of up to two minutes, without names, faces or voices, for `seamwatch calibrate "
+        "--feedback`. Old lines go as --keep-for says.  [default: only the alert store remembers it]",
     ),
 )

@@ -10,8 +10,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 
 from clients.publisher.tracks import Pace, PacketSource, PacketTrack
 from realtime.errors import SignallingError
-from realtime.ingest.aioice_shims import offer_loopback_as_last_resort
-from realtime.ingest.aiortc_tap import close_peer
+from realtime.ingest.aiortc_private.host_addresses import offer_loopback_as_last_resort
+from realtime.ingest.aiortc_private.peer import close_peer
 from realtime.types import TrackKind
 
 VideoCodec = Literal["vp8", "h264"]

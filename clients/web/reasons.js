@@ -21,6 +21,7 @@ const SENTENCES = Object.freeze({
   clock_unsure: "It is not certain yet which sound belongs to which picture, so lips and voice are not compared.",
   several_faces: "More than one face is in the picture, so nobody knows whose voice it is.",
   not_calibrated: "There is no calibration material of such quality, so these moments count for nothing.",
+  not_enrolled: "The face has not been seen well for long enough to compare later moments with it.",
   quality_unknown: "The quality of the media could not be measured, so these moments count for nothing.",
   no_picture: "No picture arrives at the moment.",
   warming_up: "The monitor is still collecting the first seconds of this call.",

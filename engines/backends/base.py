@@ -35,7 +35,8 @@ class BuildRequest:
         spec: The contract of ``graph`` as it runs in ONNX Runtime on the CPU, the reference. A backend reads
             names, shapes, dtypes, frontend, model and source hash from it.
         precision: Arithmetic that is wanted.
-        max_batch: Largest batch that a run will get, at least 1; the detector and the VAD always get 1.
+        max_batch: Largest batch that a run will get, at least 1; the detector always gets 1, the VAD
+            any number of chunks up to ``engines.contracts.MAX_VAD_CHUNKS``.
         lengths: Window lengths in ticks that a run of this role will get; empty for roles without windows.
         threads: Threads that one run uses on a CPU.
         checkpoint: Folder with the torch weights of visual and audio; None for the other roles.

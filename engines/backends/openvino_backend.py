@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from engines.backends.host import cpu_fingerprint
 from engines.backends.openvino_graph import adapt_graph
 from engines.base import Array, Engine, check_inputs, check_outputs
 from engines.errors import EngineError
+from engines.processors import usable_processors
 from engines.spec import EngineSpec, Role, TensorSpec
 
 _MODEL: Final = "model.xml"
@@ -149,7 +149,7 @@ def _require_precision(core: Any, precision: str) -> None:
 
 
 def _settings(spec: EngineSpec) -> dict[str, Any]:
-    streams = max(1, min(MAX_STREAMS, (os.cpu_count() or 1) // spec.threads))
+    streams = max(1, min(MAX_STREAMS, usable_processors() // spec.threads))
     return {
         "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[spec.precision],
         "PERFORMANCE_HINT": "LATENCY",

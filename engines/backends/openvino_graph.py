@@ -55,25 +55,29 @@ def restore_prelu(graph: onnx.GraphProto) -> None:
 
 
 class _PreluParts:
-    """``Add(Mul(x, slope), Mul(Relu(x), rest))``: its names, inner results among them."""
+    """``Add(Mul(x, slope), Mul(Relu(x), rest))`` or ``Add(Mul(x, slope), Relu(Mul(x, rest)))``: its names."""
 
-    def __init__(self, linear: onnx.NodeProto, scaled: onnx.NodeProto, positive: onnx.NodeProto) -> None:
+    def __init__(self, linear: onnx.NodeProto, inner: onnx.NodeProto, outer: onnx.NodeProto) -> None:
         self.x, self.slope = linear.input
-        self.inner = (linear.output[0], scaled.output[0], positive.output[0])
+        self.inner = (linear.output[0], inner.output[0], outer.output[0])
 
 
 def _prelu_parts(
     node: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto], weights: Mapping[str, onnx.TensorProto]
 ) -> _PreluParts | None:
-    linear, scaled = (made_by.get(name) for name in node.input)
-    if linear is None or scaled is None or (linear.op_type, scaled.op_type) != ("Mul", "Mul"):
+    linear, outer = (made_by.get(name) for name in node.input)
+    if linear is None or outer is None or linear.op_type != "Mul" or outer.op_type not in ("Mul", "Relu"):
         return None
-    positive = made_by.get(scaled.input[0])
-    if positive is None or positive.op_type != "Relu" or positive.input[0] != linear.input[0]:
+    inner = made_by.get(outer.input[0])
+    if inner is None or {inner.op_type, outer.op_type} != {"Mul", "Relu"}:
         return None
-    slope, rest = weights.get(linear.input[1]), weights.get(scaled.input[1])
-    if slope is None or rest is None:
+    scaling = outer if outer.op_type == "Mul" else inner
+    slope, rest = weights.get(linear.input[1]), weights.get(scaling.input[1])
+    if slope is None or rest is None or inner.input[0] != linear.input[0]:
         return None
-    if not np.array_equal(np.float32(1) - numpy_helper.to_array(slope), numpy_helper.to_array(rest)):
+    factor = numpy_helper.to_array(rest)
+    if not np.array_equal(np.float32(1) - numpy_helper.to_array(slope), factor):
         return None
-    return _PreluParts(linear, scaled, positive)
+    if scaling is inner and (factor < 0).any():
+        return None
+    return _PreluParts(linear, inner, outer)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engines.contracts import STEPS_PER_TICK
+from engines.contracts import MAX_VAD_CHUNKS, STEPS_PER_TICK
 from engines.errors import EngineError
 from engines.frontend.detector import LONGEST_SIDE_PX
 from engines.spec import Role, TensorSpec
@@ -107,6 +107,8 @@ def _range(role: Role, tensor: TensorSpec, max_batch: int, length: int) -> Shape
 def _free_axis(role: Role, axis: int, multiple: int, max_batch: int, length: int) -> tuple[int, int, int]:
     if role is Role.DETECTOR:
         return multiple, _LIKELY_PICTURE_PX[axis - 2], LONGEST_SIDE_PX
+    if role is Role.VAD:
+        return 1, MAX_VAD_CHUNKS, MAX_VAD_CHUNKS
     if axis == 0:
         return 1, max_batch, max_batch
     steps = STEPS_PER_TICK[role] * length

@@ -11,7 +11,7 @@ import numpy as np
 
 from engines.backends.base import BuildRequest, Inputs, Precision
 from engines.base import Array
-from engines.contracts import STEPS_PER_TICK
+from engines.contracts import MAX_VAD_CHUNKS, STEPS_PER_TICK
 from engines.frontend.detector import LONGEST_SIDE_PX
 from engines.spec import Role, TensorSpec
 
@@ -102,7 +102,8 @@ def made_up(request: BuildRequest, seed: int = 0) -> Iterator[Inputs]:
         seed: Which noise.
     """
     rng = np.random.default_rng([seed, *request.role.value.encode()])
-    batches = sorted({1, request.max_batch}) if has_free_batch(request) else [1]
+    largest = request.max_batch if has_free_batch(request) else 1
+    batches = sorted({1, MAX_VAD_CHUNKS if request.role is Role.VAD else largest})
     lengths = request.lengths or (1,)
     for batch, length, run in itertools.product(batches, lengths, range(MADE_UP_RUNS)):
         yield {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from copy import copy
+from typing import Final, Protocol, Self
 
 import cv2
 import numpy as np
@@ -51,6 +52,16 @@ class Picture(Protocol):
             uint8 RGB, shape (size_px, size_px, 3), interpolated linearly.
         """
 
+    def part(self, left: int, top: int, right: int, bottom: int) -> Picture:
+        """Return a copy of a part, for when the rest is not to stay in memory.
+
+        Args:
+            left: First column, even.
+            top: First row, even.
+            right: The column behind the last one.
+            bottom: The row behind the last one.
+        """
+
     def lattice(self, step_px: int) -> UInt8:
         """Return how bright every n-th pixel of every n-th row is: uint8, two dimensions."""
 
@@ -86,6 +97,10 @@ class RgbPicture:
     def warped(self, transform: Float64, size_px: int, *, repeat_edge: bool) -> UInt8:
         """See ``Picture.warped``."""
         return _cut(self._image, transform, size_px, None if repeat_edge else 0)
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> RgbPicture:
+        """See ``Picture.part``."""
+        return RgbPicture(self._image[top:bottom, left:right].copy())
 
     def lattice(self, step_px: int) -> UInt8:
         """See ``Picture.lattice``; green stands for brightness."""
@@ -151,6 +166,14 @@ class PlanarPicture:
             for plane in (self._blue, self._red)
         )
         return self._converted(luma, np.asarray(blue, np.uint8), np.asarray(red, np.uint8))
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> Self:
+        """See ``Picture.part``."""
+        part = copy(self)
+        part._luma = self._luma[top:bottom, left:right].copy()
+        rows, columns = slice(top // 2, (bottom + 1) // 2), slice(left // 2, (right + 1) // 2)
+        part._blue, part._red = self._blue[rows, columns].copy(), self._red[rows, columns].copy()
+        return part
 
     def lattice(self, step_px: int) -> UInt8:
         """See ``Picture.lattice``; it is Y."""

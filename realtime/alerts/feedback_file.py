@@ -1,68 +1,49 @@
-"""The calibration file: what operators called a false alarm, one line of JSON each, without names."""
+"""The feedback file: what operators called a false alarm, one line of JSON each, without names."""
 
 from __future__ import annotations
 
+import json
+import math
 import os
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
+from realtime.alerts.feedback_line import FeedbackLine
 from realtime.errors import ConfigurationError, SeamwatchError
 
 
 class FeedbackFileError(SeamwatchError):
-    """The calibration file cannot be written."""
-
-
-class FeedbackLine(BaseModel):
-    """One line of the file. Of several lines on one alert of one store the last counts.
-
-    Attributes:
-        v: Version of the line.
-        store: Identity of the alert store, which tells alerts of the same number apart.
-        seq: Number of the alert.
-        at: When the operator said so, RFC 3339, UTC.
-        state: "false_alarm", or "acknowledged" to take an earlier "false_alarm" back.
-        alert_state: The state that the alert raised: "suspicious" or "alert".
-        margin: Decision value at the alert, None without one.
-        reasons: Channels that caused it.
-        values: Scores at the alert, by name.
-        evidence: Evidence in nats per channel at the alert; empty where no test ran.
-        threshold: Evidence in nats at which an alarm is raised; None where no test ran.
-        engines: Engine per encoder; values of different engines do not compare.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    v: Literal[1] = 1
-    store: str
-    seq: int
-    at: str
-    state: Literal["false_alarm", "acknowledged"]
-    alert_state: str
-    margin: float | None
-    reasons: list[str]
-    values: dict[str, float | None]
-    evidence: dict[str, float]
-    threshold: float | None
-    engines: dict[str, str]
+    """The feedback file cannot be written."""
 
 
 class FeedbackFile:
-    """Appends lines to a file that only its owner can read.
+    """Appends lines to a file that only its owner can read, and deletes those that are too old.
 
     Args:
-        path: The file, made if missing.
+        path: The file, made if missing; of one monitor at a time.
+        keep_for_s: Age at which ``expire`` deletes a line.
+        clock: The wall clock.
     """
 
     _MODE: Final = 0o600
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keep_for_s: float = math.inf,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.path = path
+        self._keep_for_s = keep_for_s
+        self._clock = clock
+        self._one_at_a_time = threading.Lock()
 
     def prepare(self) -> None:
-        """Find out before it is needed whether lines can be appended.
+        """Find out before it is needed whether lines can be appended, and delete what is too old.
 
         Raises:
             ConfigurationError: They cannot.
@@ -70,6 +51,7 @@ class FeedbackFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             os.close(self._open())
+            self._tidy()
         except OSError as error:
             raise ConfigurationError(
                 f"Feedback cannot be kept in {self.path}: {error.strerror}.",
@@ -79,26 +61,95 @@ class FeedbackFile:
     def append(self, line: FeedbackLine) -> None:
         """Append a line and bring it to the disk; a line that was torn by a crash stays by itself.
 
+        One that takes an earlier line back deletes that.
+
         Raises:
             FeedbackFileError: The line could not be written whole.
         """
         data = line.model_dump_json().encode() + b"\n"
         try:
-            descriptor = self._open()
-            try:
-                size = os.fstat(descriptor).st_size
-                if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                    data = b"\n" + data
-                while data:
-                    data = data[os.write(descriptor, data) :]
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with self._one_at_a_time:
+                self._append(data)
+                if line.state != "false_alarm":
+                    self._tidy()
         except OSError as error:
-            raise FeedbackFileError(
-                "The file for feedback cannot be written.",
-                fix="Free space on its disk and check its rights, then say it again.",
-            ) from error
+            raise _unwritable() from error
+
+    def expire(self) -> None:
+        """Delete lines that are too old, were taken back, or cannot be dated.
+
+        Raises:
+            FeedbackFileError: The file could not be written anew; it is as it was.
+        """
+        try:
+            with self._one_at_a_time:
+                self._tidy()
+        except OSError as error:
+            raise _unwritable() from error
+
+    def _append(self, data: bytes) -> None:
+        descriptor = self._open()
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                data = b"\n" + data
+            while data:
+                data = data[os.write(descriptor, data) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _tidy(self) -> None:
+        path = self.path.resolve()
+        try:
+            lines = path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        kept = _standing(lines, self._oldest())
+        if kept == lines:
+            return
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial.unlink(missing_ok=True)
+        try:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, self._MODE), "wb") as file:
+                file.writelines(line + b"\n" for line in kept)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _oldest(self) -> datetime | None:
+        if math.isinf(self._keep_for_s):
+            return None
+        try:
+            return self._clock() - timedelta(seconds=self._keep_for_s)
+        except OverflowError:
+            return None
 
     def _open(self) -> int:
         return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, self._MODE)
+
+
+def _standing(lines: Iterable[bytes], oldest: datetime | None) -> list[bytes]:
+    """Return the newest line on every alert, where it is not too old; also of versions still to come."""
+    newest: dict[tuple[str, str], bytes] = {}
+    for line in lines:
+        try:
+            said = json.loads(line)
+            at = datetime.fromisoformat(said["at"])
+            alert = (json.dumps(said["store"]), json.dumps(said["seq"]))
+            too_old = oldest is not None and at < oldest
+        except (ValueError, TypeError, KeyError):
+            continue
+        newest.pop(alert, None)
+        if not too_old:
+            newest[alert] = line
+    return list(newest.values())
+
+
+def _unwritable() -> FeedbackFileError:
+    return FeedbackFileError(
+        "The file for feedback cannot be written.",
+        fix="Free space on its disk and check its rights, then say it again.",
+    )

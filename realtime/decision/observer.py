@@ -33,6 +33,11 @@ class Observer:
         self._speech_threshold = scoring.speech_threshold
         self._memory = IdentityMemory(IdentityMemoryConfig())
 
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether the participant's face is remembered, so that windows with a face are compared with it."""
+        return self._memory.is_enrolled
+
     def observe(
         self, window: Window, identity: Embedding | None, agreement: float | None
     ) -> tuple[Observation, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realtime.evidence.decision_files import decision_files, decision_record
 from realtime.evidence.media_files import media_files
 from realtime.evidence.memory import EvidenceSnapshot, TracePoint
 from realtime.evidence.record import (
@@ -112,11 +113,12 @@ _TYPES_AND_AXES: Mapping[str, tuple[type[np.generic], int]] = {
 
 def bundle_files(item: EvidenceItem, provenance: Provenance) -> dict[str, bytes]:
     """Return the files of a bundle by name, without its manifest."""
-    media = item.snapshot.media
+    media, test = item.snapshot.media, item.snapshot.test
     return {
         RECORD_NAME: readable_json(_record(item, provenance)),
         ARRAYS_NAME: _packed(item.snapshot),
         TRACE_NAME: _trace(item.snapshot.trace, item.offset_ns),
+        **({} if test is None else decision_files(test)),
         **({} if media is None else media_files(media, item.offset_ns)),
     }
 
@@ -212,6 +214,7 @@ def _record(item: EvidenceItem, provenance: Provenance) -> EvidenceRecord:
         aligned_from_window=snapshot.alignment.from_window,
         seams=[_seam(seam) for seam in snapshot.seams],
         reception=None if item.reception is None else dict(item.reception),
+        test=None if snapshot.test is None else decision_record(snapshot.test),
         provenance=provenance,
     )
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import structlog
 
@@ -19,6 +20,21 @@ log = structlog.get_logger(__name__)
 
 #: Bundles that wait or are being written. The newest is dropped when there are more.
 MAX_WAITING = 8
+
+
+class EvidenceTaker(Protocol):
+    """Takes the evidence of alerts."""
+
+    @property
+    def keeps_media(self) -> bool:
+        """Whether evidence may hold small pictures of faces and the loudness of voices."""
+
+    @property
+    def failing(self) -> bool:
+        """Whether evidence cannot be kept now."""
+
+    def offer(self, item: EvidenceItem) -> None:
+        """Take evidence, at once."""
 
 
 class EvidenceKeeper:
@@ -72,10 +88,14 @@ class EvidenceKeeper:
     def offer(self, item: EvidenceItem) -> None:
         """Have evidence written; it is dropped and counted where too much waits already."""
         if not self._room.acquire(blocking=False):
-            self._lose("dropped")
-            log.warning("evidence_dropped")
+            self.drop()
             return
         self._writer.submit(self._keep, item)
+
+    def drop(self) -> None:
+        """Count evidence that was made and cannot be taken; the next bundle tells of it."""
+        self._lose("dropped")
+        log.warning("evidence_dropped")
 
     async def expire(self) -> None:
         """Delete what is too old."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.config import MonitorConfig
-from realtime.encoders.suite import EncoderSuite
 from realtime.errors import ConfigurationError
 from realtime.evidence.folder import EvidenceFolder
 from realtime.evidence.keeper import EvidenceKeeper
-from realtime.evidence.provenance import provenance_of
+from realtime.evidence.record import Provenance
 from realtime.observe.metrics import MonitorMetrics
 
 DAY_S = 86_400.0
@@ -55,9 +53,14 @@ ALERTS_ONLY = Keeping()
 
 @asynccontextmanager
 async def open_keeper(
-    keeping: Keeping, encoders: EncoderSuite, config: MonitorConfig, metrics: MonitorMetrics
+    keeping: Keeping, make_provenance: Callable[[], Provenance], metrics: MonitorMetrics
 ) -> AsyncIterator[EvidenceKeeper | None]:
     """Keep evidence for the length of a ``with`` block; None where none is wanted.
+
+    Args:
+        keeping: What is wanted.
+        make_provenance: Tells what makes the evidence.
+        metrics: Counts it.
 
     Raises:
         EvidenceError: The folder cannot be used.
@@ -66,9 +69,8 @@ async def open_keeper(
         yield None
         return
     folder = EvidenceFolder(keeping.evidence)
-    provenance = provenance_of(encoders, config)
     keeper = EvidenceKeeper(
-        folder, provenance, metrics, keep_for_s=keeping.seconds, keeps_media=keeping.media
+        folder, make_provenance(), metrics, keep_for_s=keeping.seconds, keeps_media=keeping.media
     )
     await keeper.open()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from realtime.evidence.decision_run import DecisionRun
 from realtime.evidence.media import KeptMedia
 from realtime.types import Alert, Embedding, LagEmbeddings, Score, Seam, SimilarityMatrix
 
@@ -59,6 +60,7 @@ class EvidenceSnapshot:
         alignment: How lips and voice were compared.
         trace: The newest windows, oldest first.
         media: Pictures and loudness; None unless the operator allows media to be kept.
+        test: The sequential test and all that it took; None where none runs.
     """
 
     alert: Alert
@@ -70,6 +72,7 @@ class EvidenceSnapshot:
     alignment: Alignment
     trace: tuple[TracePoint, ...]
     media: KeptMedia | None = None
+    test: DecisionRun | None = None
 
 
 class EvidenceMemory:

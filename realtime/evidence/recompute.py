@@ -9,17 +9,12 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from realtime.evidence.bundle import StoredArrays
-from realtime.evidence.record import EvidenceRecord, Scores, SeamRecord
+from realtime.evidence.record import TOLERANCE, WIRE_TOLERANCE, EvidenceRecord, Scores, SeamRecord
 from realtime.similarity.cross_similarity import CrossSimilarity
 from realtime.similarity.histogram import SimilarityHistogram
 from realtime.similarity.self_similarity import SelfSimilarity
 from realtime.timebase import NS_PER_S, TICK_NS
 from realtime.types import Embedding, Float32, LagEmbeddings, Modality, Seam, TimeSpan
-
-#: Two processors multiply float32 vectors to within less than this.
-TOLERANCE = 1e-6
-#: Half of the last digit on the wire, and a little for the binary fraction.
-WIRE_TOLERANCE = 0.5e-4 + 1e-9
 
 Float64 = npt.NDArray[np.float64]
 

@@ -11,9 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 #: Stands where nothing came before.
 NO_HASH = "0" * 64
 
+#: Two processors multiply float32 vectors to within less than this.
+TOLERANCE = 1e-6
+#: Half of the last digit on the wire, and a little for the binary fraction.
+WIRE_TOLERANCE = 0.5e-4 + 1e-9
+
 RECORD_NAME = "evidence.json"
 ARRAYS_NAME = "embeddings.npz"
 TRACE_NAME = "trace.csv"
+OBSERVATIONS_NAME = "observations.csv"
+CALIBRATION_NAME = "calibration.json"
 FACES_NAME = "faces.csv"
 ENVELOPE_NAME = "envelope.csv"
 MANIFEST_NAME = "manifest.json"
@@ -82,6 +89,30 @@ class SeamRecord(_Strict):
     value: float
 
 
+class DecisionRecord(_Strict):
+    """Where the sequential test stood; evidence as natural logarithms, unrounded.
+
+    Attributes:
+        question: "changed" or "from_start".
+        evidence: By channel, "intra" and "cross".
+        combined: Logarithm of the mean over the channels.
+        threshold: What ``combined`` is compared with.
+        alarm: Whether the alarm is raised.
+        observations: How many ``observations.csv`` holds.
+        complete: Whether these are all since the participant came.
+        decision: Rate of false alarms, and what else decides.
+    """
+
+    question: str
+    evidence: dict[str, float]
+    combined: float
+    threshold: float
+    alarm: bool
+    observations: int = Field(ge=0)
+    complete: bool
+    decision: dict[str, float]
+
+
 class EvidenceRecord(_Strict):
     """``evidence.json``.
 
@@ -91,6 +122,7 @@ class EvidenceRecord(_Strict):
         lag_ticks: Lag at which lips and voice were compared.
         aligned_from_window: Windows with a lower index did not count for ``recent_cross``.
         reception: How well the media came in; None for a file.
+        test: The sequential test; None where none ran.
     """
 
     v: Literal[1] = 1
@@ -102,6 +134,7 @@ class EvidenceRecord(_Strict):
     aligned_from_window: int
     seams: list[SeamRecord]
     reception: dict[str, Any] | None
+    test: DecisionRecord | None = None
     provenance: Provenance
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from realtime.evidence.bundle import file_faults, read_arrays
 from realtime.evidence.chain import Chain
+from realtime.evidence.decision_files import decision_faults
 from realtime.evidence.layout import bundle_name, call_folder
 from realtime.evidence.media_files import media_faults
 from realtime.evidence.recompute import disagreements
@@ -100,7 +101,7 @@ def check_bundle(stored: StoredBundle) -> CheckedBundle:
             findings += _contradictions(record)
             findings += _misplacements(stored, manifest, record)
             unchanged = {name: data for name, data in stored.files.items() if name not in faults}
-            for name, fault in media_faults(unchanged, record.seams):
+            for name, fault in (*media_faults(unchanged, record.seams), *decision_faults(record, unchanged)):
                 if name not in faults:
                     findings.append(Finding(file=name, fault=fault))
         if record is not None and ARRAYS_NAME not in faults:

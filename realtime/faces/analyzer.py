@@ -9,9 +9,10 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.alignment import ALIGNED_SIZE_PX, MESH_SIZE_PX, mesh_transform, similarity_transform
+from engines.frontend.alignment import ALIGNED_SIZE_PX, mesh_transform, similarity_transform
 from engines.frontend.picture import Picture
 from engines.frontend.quality import face_size, face_turn, sharpness
+from engines.frontend.region import Region
 from realtime.config import FaceConfig
 from realtime.errors import OverloadError
 from realtime.faces.detector import Detection
@@ -272,13 +273,13 @@ class FaceAnalyzer:
             return FaceReason.BLURRED
         return None
 
-    def _regions(self, views: Mapping[int, _View]) -> dict[int, UInt8]:
+    def _regions(self, views: Mapping[int, _View]) -> dict[int, Region]:
         """Return tick -> where to look for the landmarks."""
         if not views:
             return {}
         transforms = mesh_transform(similarity_transform(np.stack([view.points for view in views.values()])))
         return {
-            tick: view.image.warped(transform, MESH_SIZE_PX, repeat_edge=True)
+            tick: Region(view.image, transform)
             for (tick, view), transform in zip(views.items(), transforms, strict=True)
         }
 
@@ -291,7 +292,7 @@ class FaceAnalyzer:
         self._identity_tick = frame.tick
         return replace(frame, identity_crop=read_only(self._face.aligned))
 
-    def _frame(self, tick: _Tick, view: _View | None, region: UInt8 | None) -> FaceFrame:
+    def _frame(self, tick: _Tick, view: _View | None, region: Region | None) -> FaceFrame:
         if view is None:
             reason = FaceReason.NO_FACE
             if tick.image is None:
@@ -301,7 +302,7 @@ class FaceAnalyzer:
             tick=tick.tick,
             reason=view.reason,
             track_id=view.track_id,
-            region=None if region is None else read_only(region),
+            region=region,
             face_size_px=view.size_px,
             sharpness=view.sharpness,
             other_faces=self._other_faces,

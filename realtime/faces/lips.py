@@ -47,7 +47,9 @@ class LipFinder:
         rows = self._config.detection_interval_ticks
         for first in range(0, len(wanted), rows):
             batch = wanted[first : first + rows]
-            regions = np.stack([region for index in batch if (region := frames[index].region) is not None])
+            regions = np.stack(
+                [region.pixels() for index in batch if (region := frames[index].region) is not None]
+            )
             for index, found in zip(batch, self._found(regions), strict=True):
                 looked[index] = replace(looked[index], region=None, **found)
         return looked

@@ -70,10 +70,15 @@ class References:
         Raises:
             KeyError: If the files have not been read.
         """
+        name = self.came(call, participant)
+        return None if name is None else self._read[name]
+
+    def came(self, call: str, participant: str) -> str | None:
+        """Note that a participant has come; return the name of its reference, None without one."""
         for name in (f"{call}/{participant}", participant):
             if name in self._paths:
                 self._unused.pop(name, None)
-                return self._read[name]
+                return name
         return None
 
 

@@ -11,8 +11,8 @@ from aiortc.exceptions import InvalidStateError
 from aiortc.sdp import SessionDescription
 
 from realtime.errors import SignallingError
-from realtime.ingest.aioice_shims import offer_loopback_as_last_resort
-from realtime.ingest.aiortc_tap import close_peer
+from realtime.ingest.aiortc_private.host_addresses import offer_loopback_as_last_resort
+from realtime.ingest.aiortc_private.peer import close_peer
 from realtime.ingest.offer import MAX_CANDIDATES, MAX_OFFER_BYTES
 
 MAX_WAITING_BYTES = 256 * 1024

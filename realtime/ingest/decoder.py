@@ -11,6 +11,7 @@ from typing import Literal
 
 import av
 
+from realtime.ingest.rtp.opus import OPUS_RATE_HZ, is_stereo
 from realtime.ingest.rtp.packet import EncodedFrame
 from realtime.types import TrackKind
 
@@ -22,8 +23,7 @@ MAX_PIXELS = 4096 * 2304
 DecodedFrame = av.AudioFrame | av.VideoFrame
 CodecName = Literal["opus", "vp8", "h264"]
 
-_OPUS_RATE_HZ = 48_000
-_TIME_BASES: dict[TrackKind, Fraction] = {"audio": Fraction(1, _OPUS_RATE_HZ), "video": Fraction(1, 90_000)}
+_TIME_BASES: dict[TrackKind, Fraction] = {"audio": Fraction(1, OPUS_RATE_HZ), "video": Fraction(1, 90_000)}
 _VP8_HEADER_BYTES = 10
 _VP8_DIMENSION = 0x3FFF
 
@@ -31,7 +31,8 @@ _VP8_DIMENSION = 0x3FFF
 class TrackDecoder:
     """Decodes frames in order; their pts stay raw RTP timestamps.
 
-    Sound is decoded where it is put: that takes less time than to wake a thread does. Pictures are decoded
+    Sound is decoded where it is put: that takes less time than to wake a thread does. It is decoded into one
+    channel until a packet has two, and into two from then on. Pictures are decoded
     in a thread of their own. The newest frame is refused while too many wait to be decoded, the oldest is
     dropped while too many wait to be handed on. After a video frame that cannot be decoded, nothing comes
     out before the next key frame.
@@ -65,6 +66,7 @@ class TrackDecoder:
         self._ended = asyncio.Event()
         self._failure: Exception | None = None
         self._codec: tuple[CodecName, av.AudioCodecContext | av.VideoCodecContext] | None = None
+        self._stereo = False
         self._lost_track = False
         self.dropped = 0
         self.damaged = 0
@@ -164,7 +166,7 @@ class TrackDecoder:
         intact = not _is_too_large(codec, frame)
         if intact:
             try:
-                decoded = self._context(codec).decode(packet)
+                decoded = self._context(codec, frame).decode(packet)
             except av.FFmpegError:
                 intact = False
         if intact and not any(picture.is_corrupt for picture in decoded):
@@ -198,17 +200,25 @@ class TrackDecoder:
         except Exception as error:
             self._fail(error)
 
-    def _context(self, codec: CodecName) -> av.AudioCodecContext | av.VideoCodecContext:
-        if self._codec is None or self._codec[0] != codec:
-            self._codec = codec, open_codec(codec)
+    def _context(self, codec: CodecName, frame: EncodedFrame) -> av.AudioCodecContext | av.VideoCodecContext:
+        becomes_stereo = codec == "opus" and not self._stereo and is_stereo(frame.data)
+        if self._codec is None or self._codec[0] != codec or becomes_stereo:
+            self._stereo = becomes_stereo
+            self._codec = codec, open_codec(codec, stereo=becomes_stereo)
         return self._codec[1]
 
 
-def open_codec(codec: CodecName) -> av.AudioCodecContext | av.VideoCodecContext:
-    """Return a decoder as a track has it: one thread, and pictures of bounded size."""
+def open_codec(codec: CodecName, *, stereo: bool = False) -> av.AudioCodecContext | av.VideoCodecContext:
+    """Return a decoder as a track has it: one thread, and pictures of bounded size.
+
+    Args:
+        codec: What it decodes.
+        stereo: Whether Opus is decoded into two channels. Of a stream of one both are that one, at up to
+            twice the cost.
+    """
     if codec == "opus":
         audio = av.AudioCodecContext.create("libopus", "r")
-        audio.format, audio.layout, audio.sample_rate = "s16", "stereo", _OPUS_RATE_HZ
+        audio.format, audio.layout, audio.sample_rate = "s16", "stereo" if stereo else "mono", OPUS_RATE_HZ
         return audio
     video = av.VideoCodecContext.create("libvpx" if codec == "vp8" else "h264", "r")
     video.thread_count = 1

@@ -80,20 +80,29 @@ class LiveTrack:
         """Late pictures, or milliseconds of late audio, that were dropped."""
         return self._line.late
 
-    def on_frame(self, frame: av.AudioFrame | av.VideoFrame, now_ns: int) -> None:
-        """Place a decoded frame on the timeline and hand on what it completes."""
+    def on_frame(
+        self, frame: av.AudioFrame | av.VideoFrame, now_ns: int, *, newest_rtp: int | None = None
+    ) -> None:
+        """Place a decoded frame on the timeline and hand on what it completes.
+
+        Args:
+            frame: A picture, or the sound of one packet or several.
+            now_ns: When its newest packet was there to be decoded.
+            newest_rtp: Timestamp of the newest packet; None for that of the frame.
+        """
         rtp = frame.pts
         time_ns = None if rtp is None else self._clock.time_ns(self.kind, rtp)
         if rtp is None or time_ns is None or self._packets is None:
             self.unplaced += 1
             return
-        arrival_ns = self._packets.arrival_ns(rtp) or now_ns
+        newest_rtp = rtp if newest_rtp is None else newest_rtp
+        arrival_ns = self._packets.arrival_ns(newest_rtp) or now_ns
         self._enter(TrackState.LIVE)
         if isinstance(frame, av.AudioFrame):
             self._deliver(self._audio.push(time_ns, frame, arrival_ns))
         else:
             self._deliver(self._video.push(time_ns, frame, arrival_ns))
-        self._last_frame = (time_ns, now_ns)
+        self._last_frame = (time_ns + self._clock.span_ns(self.kind, rtp, newest_rtp), now_ns)
 
     def check(self, now_ns: int, *, front_ns: int, connection_alive: bool) -> None:
         """Cover the time in which nothing came.

@@ -17,7 +17,10 @@ class Unprotect(Protocol):
     """Removes the protection of an SRTP packet."""
 
     def __call__(self, data: bytes) -> bytes | None:
-        """Return the packet as it was sent; None for one that is forged, repeated or damaged."""
+        """Return the packet as it was sent.
+
+        Empty for one that is forged, repeated or damaged; None while no media can be received.
+        """
 
 
 class MediaPath:
@@ -28,14 +31,14 @@ class MediaPath:
     RTCP, retransmissions, and the packets of sources that nobody has opened yet.
 
     Args:
-        decryption: Returns what removes the protection; None while no media can be received.
+        unprotect: Removes the protection.
 
     Attributes:
         send_time_id: Which header extension is abs-send-time; None where none was agreed on.
     """
 
-    def __init__(self, decryption: Callable[[], Unprotect | None]) -> None:
-        self._decryption = decryption
+    def __init__(self, unprotect: Unprotect) -> None:
+        self._unprotect = unprotect
         self._tracks: dict[int, Take] = {}
         self.send_time_id: int | None = None
 
@@ -56,11 +59,10 @@ class MediaPath:
         if _FIRST_RTCP_TYPE <= data[1] <= _LAST_RTCP_TYPE:
             return False
         track = self._tracks.get(int.from_bytes(data[8:12], "big"))
-        unprotect = None if track is None else self._decryption()
-        if track is None or unprotect is None:
+        plain = None if track is None else self._unprotect(data)
+        if track is None or plain is None:
             return False
-        plain = unprotect(data)
-        packet = None if plain is None else parse_rtp(plain, self.send_time_id)
+        packet = parse_rtp(plain, self.send_time_id)
         if packet is not None:
             track(packet)
         return True

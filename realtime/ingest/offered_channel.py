@@ -8,7 +8,7 @@ from aiortc import RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
 
 from realtime.errors import SignallingError
-from realtime.ingest.aiortc_tap import close_peer, create_peer
+from realtime.ingest.aiortc_private.peer import close_peer, create_peer
 from realtime.ingest.candidates import add_candidate
 from realtime.ingest.data_channel import MAX_WAITING_BYTES, check_data_offer
 from realtime.ingest.sink import EndReason

@@ -23,6 +23,7 @@ class TrackReception:
         freezes: Spans of more than 200 ms without a picture while packets came; 0 for audio.
         missing_ms: Media time covered by gaps with the reason "loss".
         dropped: Frames dropped because this host was too slow.
+        feedback_dropped: Requests and estimates that gave way because too many waited to be sent.
         jitter_ms: Interarrival jitter (RFC 3550, appendix A.8), in ms.
     """
 
@@ -36,6 +37,7 @@ class TrackReception:
     freezes: int = 0
     missing_ms: int = 0
     dropped: int = 0
+    feedback_dropped: int = 0
     jitter_ms: float = 0.0
 
 

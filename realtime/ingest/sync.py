@@ -99,6 +99,10 @@ class TrackClock:
                 return segment.media_ns(rtp) - self._codec_delay_ns
         return None
 
+    def span_ns(self, first_rtp: int, last_rtp: int) -> int:
+        """Return the media time from one timestamp to another of the same segment."""
+        return rtp_distance(last_rtp, first_rtp) * NS_PER_S // self._clock_hz
+
     def on_packet(self, rtp: int, arrival_ns: int) -> None:
         """Take note of an arriving packet."""
         if self._segment is None:
@@ -254,6 +258,10 @@ class CallClock:
             media_ns = max(media_ns, newest_media_ns)
         self._newest[kind] = (media_ns, time_ns)
         return time_ns
+
+    def span_ns(self, kind: TrackKind, first_rtp: int, last_rtp: int) -> int:
+        """Return the media time from one timestamp of a track to another."""
+        return self._tracks[kind].span_ns(first_rtp, last_rtp)
 
     def state(self) -> SyncState:
         """Return how well the tracks are aligned."""

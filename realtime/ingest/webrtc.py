@@ -13,7 +13,7 @@ from aiortc import RTCBundlePolicy, RTCPeerConnection, RTCRtpReceiver, RTCSessio
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
 from realtime.errors import SeamwatchError, SignallingError
-from realtime.ingest.aiortc_tap import close_peer, create_peer
+from realtime.ingest.aiortc_private.peer import close_peer, create_peer
 from realtime.ingest.answer import check_answer
 from realtime.ingest.candidates import add_candidate
 from realtime.ingest.ice import IceServer
@@ -238,6 +238,8 @@ class WebRtcReceiver:
         arrivals_ns = (incoming.tap.last_packet_ns for incoming in self._incoming.values())
         newest_ns = max((time_ns for time_ns in arrivals_ns if time_ns is not None), default=None)
         alive = newest_ns is not None and now_ns - newest_ns < SILENT_AFTER_NS
+        for incoming in self._incoming.values():
+            incoming.check(now_ns)
         front_ns = max(track.covered_ns for track in self._tracks.values())
         for track in self._tracks.values():
             track.check(now_ns, front_ns=front_ns, connection_alive=alive)

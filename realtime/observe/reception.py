@@ -22,6 +22,7 @@ _TRACK_COUNTERS: tuple[tuple[str, str, Callable[[TrackReception], float]], ...] 
     ("freezes", "Spans of more than 200 ms without a picture.", lambda track: track.freezes),
     ("missing_seconds", "Media time lost on the network.", lambda track: track.missing_ms / _MS_PER_S),
     ("dropped_frames", "Frames dropped because this host was too slow.", lambda track: track.dropped),
+    ("dropped_rtcp_packets", "RTCP that gave way before it was sent.", lambda track: track.feedback_dropped),
 )
 
 

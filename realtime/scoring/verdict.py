@@ -9,6 +9,8 @@ from realtime.scoring.scorer import WARMING_UP
 from realtime.types import Alert, AlertState, Score, ScoreStatus, Verdict
 
 TOO_SHORT = "too_short"
+#: No face has been seen for long enough to be remembered, so the test has compared none with it so far.
+NOT_ENROLLED = "not_enrolled"
 
 #: Fraction of a file's windows whose status must be OK for the file to be called genuine.
 MIN_OK_RATIO = 0.5
@@ -35,6 +37,8 @@ def clip_verdict(
 
     A file that was ever in alert is fake, one that was ever suspicious is suspicious, whatever came after.
     Without such a state it is genuine only if it has a score at its end and enough of its windows were OK.
+    Windows before the enrolment count as OK here: a file is judged as a whole, and its faces have all been
+    compared with each other by then.
 
     Args:
         scores: The running score after every window, in order.
@@ -58,6 +62,9 @@ def clip_verdict(
     missing: Counter[str] = Counter()
     for last in scores:
         windows += 1
+        if last.reasons == (NOT_ENROLLED,):
+            ok_windows += 1
+            continue
         ok_windows += last.status is ScoreStatus.OK
         missing.update(last.reasons)
     if last is None:

@@ -6,17 +6,22 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from realtime.alerts.feedback_file import FeedbackFile, FeedbackLine
+from realtime.alerts.alert_runs import AlertRuns
+from realtime.alerts.feedback_file import FeedbackFile
+from realtime.alerts.feedback_line import FeedbackLine, RunRecord
 from realtime.errors import SignallingError
 from realtime.server.body import read_text
 from realtime.server.hub import EventHub
 from realtime.server.records import feedback_from, from_stored
 from realtime.server.wire import AlertMessage, Feedback, FeedbackState
+
+log = structlog.get_logger(__name__)
 
 _LARGEST_SEQ = 2**63 - 1
 
@@ -30,12 +35,14 @@ class _Request(BaseModel):
 class FeedbackDesk:
     """Takes one word at a time; saying the same again changes nothing.
 
-    A false alarm is on the calibration file, if there is one, before it is stored and told. So is its
-    withdrawal. A word that could not be kept is refused, and can be said again.
+    A false alarm is on the feedback file, if there is one, before it is stored and told, with the
+    observations that led to it. So is its withdrawal, which deletes them. A word that could not be kept is
+    refused, and can be said again.
 
     Args:
         hub: Stores and tells.
         file: Where false alarms go for calibration; None for nowhere.
+        runs: The observations behind the newest alerts; None where they are not remembered.
         clock: The wall clock.
     """
 
@@ -44,10 +51,12 @@ class FeedbackDesk:
         hub: EventHub,
         file: FeedbackFile | None,
         *,
+        runs: AlertRuns | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._hub = hub
         self._file = file
+        self._runs = runs
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
@@ -60,7 +69,7 @@ class FeedbackDesk:
 
         Raises:
             SignallingError: There is no such alert (404), or it raised nothing that could be false (409).
-            FeedbackFileError: The calibration file cannot be written.
+            FeedbackFileError: The feedback file cannot be written.
             AlertStoreError: The store cannot be written.
         """
         async with self._one_at_a_time:
@@ -80,12 +89,20 @@ class FeedbackDesk:
                 return before
             at = self._clock().isoformat(timespec="milliseconds")
             if self._file is not None and "false_alarm" in {state, None if before is None else before.state}:
-                line = _line(alert, state, at, store=self._hub.store.identity)
+                run = self._run(seq) if state == "false_alarm" else None
+                line = _line(alert, state, at, store=self._hub.store.identity, run=run)
                 await asyncio.to_thread(self._file.append, line)
             told = await self._hub.publish_feedback(seq, state, at)
             if told is None:
                 raise _unknown()
             return told
+
+    def _run(self, seq: int) -> RunRecord | None:
+        run = None if self._runs is None else self._runs.of(seq)
+        if self._runs is None or run is None:
+            log.warning("false_alarm_without_observations")
+            return None
+        return RunRecord.of(run, self._runs.origin)
 
     async def _give(self, request: Request) -> Response:
         body = await read_text(request, "application/json")
@@ -101,7 +118,9 @@ class FeedbackDesk:
         return JSONResponse(told.model_dump(mode="json"))
 
 
-def _line(alert: AlertMessage, state: FeedbackState, at: str, *, store: str) -> FeedbackLine:
+def _line(
+    alert: AlertMessage, state: FeedbackState, at: str, *, store: str, run: RunRecord | None
+) -> FeedbackLine:
     return FeedbackLine(
         store=store,
         seq=alert.seq,
@@ -114,6 +133,7 @@ def _line(alert: AlertMessage, state: FeedbackState, at: str, *, store: str) -> 
         evidence={} if alert.test is None else alert.test.channels,
         threshold=None if alert.test is None else alert.test.threshold,
         engines={role: info.engine for role, info in alert.engines.items()},
+        run=run,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the server needs from the monitor behind it."""
+"""What the server needs from the monitor behind it, and the monitor from the hub before it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from realtime.server.wire import EncoderInfo, ScoreUpdate
+from realtime.errors import AlertStoreError
+from realtime.server.wire import (
+    AlertDraft,
+    EncoderInfo,
+    Matrices,
+    Participant,
+    ReceptionUpdate,
+    ScoreUpdate,
+)
 
 _NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}")
 
@@ -59,11 +67,13 @@ class Health:
             relied upon (models missing, alert store failing), and ``/healthz`` answers 503.
         reasons: Why the state is not OK, as stable identifiers.
         participants: Participants that publish now.
+        complete: Whether every part of the monitor runs; ``/readyz`` answers 503 where one does not.
     """
 
     state: HealthState
     reasons: Sequence[str] = ()
     participants: int = 0
+    complete: bool = True
 
 
 class MonitorPort(Protocol):
@@ -94,7 +104,7 @@ class MonitorPort(Protocol):
     def snapshot(self) -> list[ParticipantSnapshot]:
         """Return every participant with its newest score."""
 
-    def thumbnail(self, call: str, participant: str) -> bytes | None:
+    async def thumbnail(self, call: str, participant: str) -> bytes | None:
         """Return the newest picture as JPEG, from memory only; None where there is none."""
 
     def health(self) -> Health:
@@ -102,3 +112,34 @@ class MonitorPort(Protocol):
 
     async def aclose(self) -> None:
         """End every session. The server calls it once, when it shuts down."""
+
+
+class HubPort(Protocol):
+    """Takes what a monitor says; every method but ``publish_alert`` returns at once."""
+
+    @property
+    def store_error(self) -> AlertStoreError | None:
+        """Why the newest alert could not be stored; None where it was."""
+
+    @property
+    def wants_matrices(self) -> bool:
+        """Whether anybody wants matrices, which cost something to make."""
+
+    def publish_participant(self, event: Participant) -> None:
+        """Tell that a participant joined or left."""
+
+    def publish_score(self, score: ScoreUpdate) -> None:
+        """Tell the newest score of a participant."""
+
+    def publish_reception(self, reception: ReceptionUpdate) -> None:
+        """Tell the newest reception of a participant."""
+
+    def publish_matrices(self, matrices: Matrices) -> None:
+        """Tell the newest matrices of a participant."""
+
+    async def publish_alert(self, draft: AlertDraft) -> int:
+        """Store an alert, tell it, and return its sequence number.
+
+        Raises:
+            AlertStoreError: It could not be stored and was not told.
+        """

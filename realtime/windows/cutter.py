@@ -151,27 +151,34 @@ class WindowCutter:
         if self._next_index is None:
             self._next_index = -(-tick // self._config.hop_ticks)
 
-    def _cut(self, *, at_end: bool) -> Iterator[Window]:
-        if self._next_index is None:
-            return
-        config = self._config
+    @property
+    def due_end_tick(self) -> int | None:
+        """The end of the newest window that ``ready`` would yield or skip now; None where there is none."""
+        index, end = self._next_index, None
+        while index is not None and self._is_due(index, at_end=False):
+            end = index * self._config.hop_ticks + self._config.length_ticks
+            index += 1
+        return end
+
+    def _is_due(self, index: int, *, at_end: bool) -> bool:
+        band_ticks = self._config.band_ticks
+        stop = index * self._config.hop_ticks + self._config.length_ticks
         audio_end_tick = self._audio_end_sample // SAMPLES_PER_TICK
         newest = max(self._video_end_tick, audio_end_tick)
-        oldest_start = newest - self._capacity + 2 * config.band_ticks
-        while True:
-            start = self._next_index * config.hop_ticks
-            stop = start + config.length_ticks
-            if start < oldest_start:
+        complete = self._video_end_tick >= stop and audio_end_tick >= stop + band_ticks
+        stalled = newest >= stop + band_ticks + STALL_TICKS
+        ended = at_end and newest >= stop
+        return complete or stalled or ended
+
+    def _cut(self, *, at_end: bool) -> Iterator[Window]:
+        while self._next_index is not None and self._is_due(self._next_index, at_end=at_end):
+            start = self.open_from_tick
+            newest = max(self._video_end_tick, self._audio_end_sample // SAMPLES_PER_TICK)
+            if start < newest - self._capacity + 2 * self._config.band_ticks:
                 self._next_index += 1
                 self.skipped_windows += 1
                 continue
-            video_known = self._video_end_tick >= stop
-            audio_known = audio_end_tick >= stop + config.band_ticks
-            stalled = newest >= stop + config.band_ticks + STALL_TICKS
-            ended = at_end and newest >= stop
-            if not (video_known and audio_known) and not stalled and not ended:
-                return
-            yield self._window(self._next_index, start, stop, assume_lips=True)
+            yield self._window(self._next_index, start, start + self._config.length_ticks, assume_lips=True)
             self._next_index += 1
             self._forget_regions()
 

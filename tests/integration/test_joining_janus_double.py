@@ -26,7 +26,8 @@ from clients.joining.adapter import CallLostError, JoinError
 from clients.joining.janus import JanusAdapter
 from clients.joining.target import join_target
 from realtime.errors import SignallingError
-from realtime.ingest.aiortc_tap import close_peer, offer_loopback_as_last_resort
+from realtime.ingest.aiortc_private.host_addresses import offer_loopback_as_last_resort
+from realtime.ingest.aiortc_private.peer import close_peer
 from realtime.ingest.data_channel import DataChannelPeer
 from realtime.ingest.source import OpenSource
 from tests.support.janus_double import AUDIO, ROOM, TEXTROOM, VIDEO, DoubleHandle, JanusDouble

@@ -6,15 +6,39 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.encoders.speech import CHUNK, MAX_SILENT_SAMPLES, SpeechDetector
+from engines.contracts import MAX_VAD_CHUNKS
+from realtime.encoders.speech import CHUNK, CONTEXT, MAX_SILENT_SAMPLES, SpeechDetector
 
 
 class Counter:
     """Stands in for the engine: its state makes every answer depend on all chunks before."""
 
     def run(self, inputs: dict) -> dict:
-        state = inputs["state"] + inputs["input"].sum()
-        return {"stateN": state.astype(np.float32), "output": np.tanh(state.reshape(-1)[:1])}
+        state, outputs = inputs["state"], []
+        assert 1 <= len(inputs["input"]) <= MAX_VAD_CHUNKS
+        for chunk in inputs["input"]:
+            state = (state + chunk.sum()).astype(np.float32)
+            outputs.append(np.tanh(state.reshape(-1)[:1]))
+        return {"stateN": state, "output": np.stack(outputs)}
+
+
+class OneByOne(Counter):
+    """Is never given more than a chunk, as the oracle's engine."""
+
+    def run(self, inputs: dict) -> dict:
+        assert inputs["input"].shape == (1, CONTEXT + CHUNK)
+        return super().run(inputs)
+
+
+def one_by_one(samples: np.ndarray) -> list[float]:
+    """Run every chunk alone, with the 64 samples before it."""
+    engine, heard = OneByOne(), np.concatenate([np.zeros(CONTEXT, np.float32), samples])
+    state, outputs = np.zeros((2, 1, 128), np.float32), []
+    for end in range(CONTEXT + CHUNK, len(heard) + 1, CHUNK):
+        result = engine.run({"input": heard[None, end - CONTEXT - CHUNK : end], "state": state})
+        state = result["stateN"]
+        outputs.append(float(result["output"].item()))
+    return outputs
 
 
 blocks = st.lists(st.tuples(st.integers(1, 2000), st.sampled_from([0, 0, 0, 700])), max_size=40)
@@ -40,6 +64,21 @@ def test_a_schedule_changes_when_chunks_run_and_nothing_else(plan, every: int, p
     expected += at_once.flush()
     got += scheduled.flush()
     assert got == expected
+
+
+@given(st.integers(1, 3 * MAX_VAD_CHUNKS * CHUNK), st.integers(1, 9000), st.integers(0, 2**32 - 1))
+def test_chunks_that_run_together_say_what_they_say_alone(length: int, step: int, seed: int) -> None:
+    samples = np.random.default_rng(seed).normal(size=length).astype(np.float32)
+    detector = SpeechDetector(Counter(), (6400, 1280))
+    got = []
+    for start in range(0, length, step):
+        got += detector.push(start, samples[start : start + step])
+    got += detector.flush()
+    padded = np.pad(samples, (0, -length % CHUNK))
+    assert [probability for *_, probability in got] == one_by_one(padded)
+    assert [(first, end) for first, end, _ in got] == [
+        (first, min(first + CHUNK, length)) for first in range(0, length, CHUNK)
+    ]
 
 
 def test_chunks_wait_for_the_moment_and_then_run_together() -> None:

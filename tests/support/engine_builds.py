@@ -64,7 +64,8 @@ def _graph(role, inputs, outputs, scale: float) -> bytes:
     for index, (name, tensor) in enumerate(outputs.items()):
         rank = len(tensor.shape)
         lengthy = rank > 1 and tensor.shape[1] is None
-        kept = {0, source.index(None, 1)} if lengthy else {0}
+        shares_first = source[0] is not None or tensor.shape[0] is None
+        kept = {0, source.index(None, 1)} if lengthy else {0} if shares_first else set()
         axes = [axis for axis in range(len(source)) if axis not in kept]
         shape = [0, -1, *[1] * (rank - 2)] if lengthy else [-1, *[1] * (rank - 1)]
         rng = np.random.default_rng(index)

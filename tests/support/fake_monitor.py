@@ -74,7 +74,7 @@ class FakeMonitor:
     def snapshot(self) -> list[ParticipantSnapshot]:
         return self.snapshots
 
-    def thumbnail(self, call: str, participant: str) -> bytes | None:
+    async def thumbnail(self, call: str, participant: str) -> bytes | None:
         return self.pictures.get((call, participant))
 
     def health(self) -> Health:

@@ -18,7 +18,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from realtime.ingest.aiortc_tap import offer_loopback_as_last_resort
+from realtime.ingest.aiortc_private.host_addresses import offer_loopback_as_last_resort
 from tests.support.livekit_session import Media, Session, Visit
 
 CAMERA = models.TrackSource.CAMERA

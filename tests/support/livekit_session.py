@@ -18,7 +18,7 @@ from livekit.protocol import models, rtc
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from realtime.ingest.aiortc_tap import close_peer
+from realtime.ingest.aiortc_private.peer import close_peer
 
 
 @dataclass(slots=True)

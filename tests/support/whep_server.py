@@ -20,7 +20,7 @@ from starlette.routing import Route
 from clients.publisher.packets import EncodedClip
 from clients.publisher.peer import CODECS, PublisherPeer
 from clients.publisher.tracks import Pace, PacketTrack
-from realtime.ingest.aiortc_tap import close_peer
+from realtime.ingest.aiortc_private.peer import close_peer
 
 SDP = "application/sdp"
 

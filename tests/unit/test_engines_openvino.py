@@ -44,7 +44,8 @@ INPUTS = {
         {"faces": uniform(1, 3, 112, 112, high=255)},
     ],
     Role.VAD: [
-        {"input": uniform(1, 576) - 0.5, "state": uniform(2, 1, 128) - 0.5, "sr": np.array(16_000, np.int64)}
+        {"input": uniform(n, 576) - 0.5, "state": uniform(2, 1, 128) - 0.5, "sr": np.array(16_000, np.int64)}
+        for n in (1, 13)
     ],
     Role.SPEECH: [{"mel": uniform(1, 156, 80)}, {"mel": uniform(2, 40, 80)}],
     Role.VISUAL: [
@@ -175,7 +176,7 @@ def test_precisions_that_it_cannot_build_are_refused(precision):
     ("cores", "threads", "streams"), [(1, 1, 1), (2, 1, 2), (2, 2, 1), (64, 1, 4), (3, 2, 1)]
 )
 def test_runs_go_on_side_by_side_as_far_as_there_are_cores(monkeypatch, cores, threads, streams):
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("engines.backends.openvino_backend.usable_processors", lambda: cores)
     settings = _settings(spec(threads=threads))
     assert (settings["NUM_STREAMS"], settings["INFERENCE_NUM_THREADS"]) == (streams, streams * threads)
 

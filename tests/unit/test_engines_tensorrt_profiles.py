@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.backends.tensorrt_profiles import ShapeRange, choose, profiles
-from engines.contracts import CONTRACTS, STEPS_PER_TICK, audio_contract, visual_contract
+from engines.contracts import CONTRACTS, MAX_VAD_CHUNKS, STEPS_PER_TICK, audio_contract, visual_contract
 from engines.errors import EngineError
 from engines.frontend.detector import LONGEST_SIDE_PX, prepare
 from engines.frontend.picture import RgbPicture
@@ -78,10 +78,11 @@ def test_every_picture_that_the_detector_is_given_fits(width, height):
     assert max(tensor.shape) <= LONGEST_SIDE_PX
 
 
-def test_the_voice_detector_has_one_shape():
+def test_the_voice_detector_takes_a_burst_of_chunks_whatever_the_batch():
     (profile,) = profiles(Role.VAD, INPUTS[Role.VAD], 8, ())
     assert profile["sr"] == ShapeRange((), (), ())
-    assert profile["input"] == ShapeRange((1, 576), (1, 576), (1, 576))
+    assert profile["input"] == ShapeRange((1, 576), (MAX_VAD_CHUNKS, 576), (MAX_VAD_CHUNKS, 576))
+    assert profile["state"] == ShapeRange((2, 1, 128), (2, 1, 128), (2, 1, 128))
 
 
 def test_the_largest_batch_is_the_one_that_kernels_are_chosen_for():

@@ -7,10 +7,10 @@ import pylibsrtp
 import pytest
 from aiortc.rtp import RtpPacket as AiortcPacket
 
-from realtime.ingest.aioice_shims import IceProtocol
+from realtime.ingest.aiortc_private.ice_protocol import IceProtocol
 from realtime.ingest.media_path import MediaPath
 from realtime.ingest.rtp.parsing import RtpPacket
-from tests.unit.test_ingest_aiortc_tap import MS, OWN_SSRC, RTX, RTX_SSRC, SSRC, VP8, Tapped
+from tests.unit.test_ingest_aiortc_private import MS, OWN_SSRC, RTX, RTX_SSRC, SSRC, VP8, Tapped
 
 KEY = bytes(range(30))
 
@@ -164,7 +164,7 @@ async def test_a_new_source_closes_the_one_before() -> None:
 
 def test_a_source_stays_with_the_track_that_has_it() -> None:
     seen: list[tuple[str, RtpPacket]] = []
-    path = MediaPath(lambda: lambda data: data)
+    path = MediaPath(lambda data: data)
     path.follow(first := lambda packet: seen.append(("first", packet)), SSRC)
     path.follow(lambda packet: seen.append(("second", packet)), SSRC)
     datagram = AiortcPacket(payload_type=VP8, ssrc=SSRC).serialize()

@@ -47,7 +47,7 @@ def test_only_faces_for_identity_cost_landmarks_before_lips_are_wanted():
     assert [face.tick for face in faces if face.lips is not None] == [0, 10, 30, 40]
     assert [face.tick for face in faces if face.identity_crop is not None] == [0, 10, 30, 40]
     assert faces[20].reason is FaceReason.LANDMARKS_UNSURE
-    assert all(face.region.shape == (192, 192, 3) for face in faces if face.awaits_lips)
+    assert all(face.region.pixels().shape == (192, 192, 3) for face in faces if face.awaits_lips)
 
 
 def test_landmarks_run_in_batches_that_engines_are_built_for():

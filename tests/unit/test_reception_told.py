@@ -15,7 +15,15 @@ from realtime.timebase import NS_PER_S
 
 AUDIO = TrackReception(packets=500, lost=3, recovered=5, nacks=8, frames=490, missing_ms=1500, jitter_ms=4.25)
 VIDEO = TrackReception(
-    packets=900, lost=1, key_frame_requests=2, frames=300, damaged=4, freezes=6, dropped=7, jitter_ms=9.0
+    packets=900,
+    lost=1,
+    key_frame_requests=2,
+    frames=300,
+    damaged=4,
+    freezes=6,
+    dropped=7,
+    feedback_dropped=8,
+    jitter_ms=9.0,
 )
 
 
@@ -81,6 +89,7 @@ def test_metrics_name_a_seat_and_nobody() -> None:
     assert sample(metrics, "damaged_frames_total", seat="3", track="video") == 4
     assert sample(metrics, "freezes_total", seat="3", track="video") == 6
     assert sample(metrics, "dropped_frames_total", seat="3", track="video") == 7
+    assert sample(metrics, "dropped_rtcp_packets_total", seat="3", track="video") == 8
     assert sample(metrics, "missing_seconds_total", seat="3", track="audio") == 1.5
     assert sample(metrics, "jitter_seconds", seat="3", track="audio") == pytest.approx(0.00425)
     assert sample(metrics, "skew_seconds", seat="3") == pytest.approx(-0.012)
@@ -110,7 +119,7 @@ def test_the_exposition_parses_with_and_without_seats() -> None:
             metrics.reception(seat, Reception(audio=AUDIO, video=VIDEO))
         families = list(text_string_to_metric_families(metrics.exposition()[0].decode()))
         received = [family for family in families if family.name.startswith("seamwatch_reception_")]
-        assert len(received) == 15
+        assert len(received) == 16
         assert {sample.labels["seat"] for family in received for sample in family.samples} == {
             str(seat) for seat in range(1, seats + 1)
         }

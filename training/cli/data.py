@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import click
 
+from engines.processors import usable_processors
 from realtime.interrupt import sigterm_as_interrupt
 from training.cli.console import counting_bar, printable
 from training.data.layouts import LAYOUTS, read_clips
@@ -38,7 +38,7 @@ def data() -> None:
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    default=lambda: os.cpu_count() or 1,
+    default=usable_processors,
     show_default="processors",
     help="Number of processes.",
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from rich.console import Console
 
 from engines.checkpoint import DEFAULT_CHECKPOINT
+from engines.processors import usable_processors
 from realtime.config import MonitorConfig
 from realtime.errors import ConfigurationError
 from realtime.interrupt import sigterm_as_interrupt
@@ -54,7 +54,7 @@ Examples:
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    default=lambda: min(2, os.cpu_count() or 1),
+    default=lambda: min(2, usable_processors()),
     show_default="processors, at most 2",
     help="Processes.",
 )

@@ -1,60 +1,20 @@
-"""The one place that touches aiortc's private parts; aiortc is pinned to 1.16 for it.
-
-aiortc's own receive path stands still at the first lost packet, so packets go to ``realtime.ingest.rtp`` and
-frames to ``realtime.ingest.decoder`` instead; what is left to aiortc is the transport, the routing of packets
-to tracks, bandwidth estimation and the sending of RTCP.
-"""
+"""The packets and reports of one aiortc receiver."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import struct
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import aioice.ice
-import pylibsrtp
-from aiortc import (
-    RTCBundlePolicy,
-    RTCCertificate,
-    RTCConfiguration,
-    RTCIceServer,
-    RTCPeerConnection,
-    RTCRtpReceiver,
-    rtcicetransport,
-)
-from aiortc.rtp import (
-    RTCP_PSFB_APP,
-    HeaderExtensions,
-    HeaderExtensionsMap,
-    RtcpByePacket,
-    RtcpPsfbPacket,
-    RtcpSrPacket,
-    pack_remb_fci,
-)
+from aiortc import RTCRtpReceiver
+from aiortc.rtp import RtcpByePacket, RtcpSrPacket
 
-from realtime.errors import ConfigurationError
-from realtime.ingest.aioice_shims import (
-    IceConnection,
-    IceProtocol,
-    offer_loopback_as_last_resort,
-    unchanged_connection,
-)
-from realtime.ingest.bandwidth import BandwidthEstimate, Estimate
+from realtime.ingest.aiortc_private.feedback import Feedback
+from realtime.ingest.aiortc_private.media_transport import media_path_of
+from realtime.ingest.bandwidth import BandwidthEstimate
 from realtime.ingest.decoder import CodecName
-from realtime.ingest.ice import IceServer
-from realtime.ingest.media_path import MediaPath, Unprotect
 from realtime.ingest.rtp.h264 import read_h264
-from realtime.ingest.rtp.packet import (
-    Action,
-    EncodedFrame,
-    KeyFrameRequest,
-    Nack,
-    PayloadReader,
-    read_whole_frame,
-)
+from realtime.ingest.rtp.packet import Action, EncodedFrame, PayloadReader, read_whole_frame
 from realtime.ingest.rtp.parsing import RtpPacket
 from realtime.ingest.rtp.track import TrackReceiver
 from realtime.ingest.rtp.vp8 import read_vp8
@@ -65,46 +25,9 @@ from realtime.types import TrackKind
 CLOCK_RATES_HZ: dict[TrackKind, int] = {"audio": 48_000, "video": 90_000}
 MAX_REMEMBERED_ARRIVALS = 512
 MAX_ROUTES = 64
-#: Requests and estimates that wait to be sent; the oldest gives way, and is asked for again.
-MAX_FEEDBACK = 32
 
 _READERS: dict[CodecName, PayloadReader] = {"opus": read_whole_frame, "vp8": read_vp8, "h264": read_h264}
-_RECEIVER_PARTS = (
-    "_handle_rtp_packet",
-    "_handle_rtcp_packet",
-    "_handle_disconnect",
-    "_send_rtcp",
-    "_send_rtcp_nack",
-    "_send_rtcp_pli",
-    "_RTCRtpReceiver__codecs",
-    "_RTCRtpReceiver__rtx_ssrc",
-    "_RTCRtpReceiver__rtcp_ssrc",
-    "_RTCRtpReceiver__remote_streams",
-    "_RTCRtpReceiver__lsr",
-    "_RTCRtpReceiver__lsr_time",
-)
-_TRANSPORT_PARTS = (
-    "_rtp_router",
-    "_rtp_header_extensions_map",
-    "_handle_rtcp_data",
-    "_rx_srtp",
-    "_task",
-    "_transport",
-)
-_ICE_TRANSPORT_PARTS = ("_connection",)
-_ROUTER_PARTS = ("ssrc_table",)
-_ICE_PARTS = ("Connection",)
-_PROTOCOL = "StunProtocol"
-_SEND_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-_CONNECTION_PARTS = ("_queue", "_nominated", "_query_consent_task", "query_consent")
-_PEER_PARTS = ("_RTCPeerConnection__certificates",)
-_CERTIFICATE_PARTS = ("_create_ssl_context",)
-_CIPHERS = (
-    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA:"
-    b"ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"
-)
 _RTX_HEADER_BYTES = 2
-_CONNECT = "__connect"
 _RTX = "rtx"
 
 
@@ -132,6 +55,7 @@ class ReceiverTap:
 
     Attributes:
         track: The state of the track.
+        feedback: What waits to be told to the sender.
         reports: Sender reports that arrived.
         last_packet_ns: When the last packet arrived; None before the first.
     """
@@ -162,17 +86,17 @@ class ReceiverTap:
         self._bandwidth = BandwidthEstimate() if kind == "video" else None
         self._announced_ns: int | None = None
         self._early_report: tuple[RtcpSrPacket, int] | None = None
-        self._feedback: deque[Estimate | Nack | KeyFrameRequest] = deque(maxlen=MAX_FEEDBACK)
         self._failure: Exception | None = None
         self._pass_rtcp = inner._handle_rtcp_packet
         self._pass_disconnect = inner._handle_disconnect
         self.track = TrackReceiver(kind, clock_hz=CLOCK_RATES_HZ[kind], readers=self._readers)
+        self.feedback = Feedback(inner, lambda: self.track.ssrc)
         self.reports = 0
         self.last_packet_ns: int | None = None
         inner._handle_rtp_packet = self._on_rtp
         inner._handle_rtcp_packet = self._on_rtcp
         inner._handle_disconnect = self._on_disconnect
-        self._path = _harden(inner.transport)
+        self._path = media_path_of(inner.transport)
 
     def arrival_ns(self, rtp: int) -> int | None:
         """Return when the last packet of a frame arrived, None if that is forgotten."""
@@ -200,7 +124,7 @@ class ReceiverTap:
         due_ns = self.due_ns
         if due_ns is not None and now_ns >= due_ns:
             self._perform(self.track.on_timer(now_ns))
-        await self._send_feedback()
+        await self.feedback.send()
         self._announce()
 
     async def _on_rtp(self, packet: Any, arrival_time_ms: int) -> None:
@@ -219,7 +143,7 @@ class ReceiverTap:
             )
         )
         await self._take_early_report()
-        await self._send_feedback()
+        await self.feedback.send()
 
     def _on_media(self, packet: RtpPacket) -> None:
         """Take a packet that came straight from the socket."""
@@ -227,7 +151,7 @@ class ReceiverTap:
             self._take(packet)
         except Exception as error:
             self._failure = error
-        if self._feedback or self._failure is not None:
+        if self.feedback or self._failure is not None:
             self._announce()
 
     def _take(self, packet: RtpPacket) -> None:
@@ -242,7 +166,7 @@ class ReceiverTap:
                 ssrc=self.track.ssrc or packet.ssrc,
             )
             if estimate is not None:
-                self._feedback.append(estimate)
+                self.feedback.put(estimate)
         resent = packet.payload_type in self._originals
         if resent and not self._unwrap(packet):
             return
@@ -310,14 +234,6 @@ class ReceiverTap:
         packet.payload = payload[_RTX_HEADER_BYTES:]
         return True
 
-    async def _tell_estimate(self, estimate: Estimate) -> None:
-        own_ssrc = self._receiver._RTCRtpReceiver__rtcp_ssrc
-        if own_ssrc is not None:
-            fci = pack_remb_fci(*estimate)
-            await self._receiver._send_rtcp(
-                RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=own_ssrc, media_ssrc=0, fci=fci)
-            )
-
     def _follow_source(self) -> None:
         """Let receiver reports speak of the current source only, and keep aiortc's tables small."""
         inner = self._receiver
@@ -335,21 +251,11 @@ class ReceiverTap:
     def _perform(self, actions: Sequence[Action]) -> None:
         for action in actions:
             if not isinstance(action, EncodedFrame):
-                self._feedback.append(action)
+                self.feedback.put(action)
                 continue
             self._remember_arrival(action)
             if not self._on_frame(self._codecs[action.payload_type], action):
                 self.require_key_frame()
-
-    async def _send_feedback(self) -> None:
-        while self._feedback:
-            feedback = self._feedback.popleft()
-            if isinstance(feedback, Nack):
-                await self._receiver._send_rtcp_nack(self.track.ssrc, list(feedback.sequence_numbers))
-            elif isinstance(feedback, KeyFrameRequest):
-                await self._receiver._send_rtcp_pli(self.track.ssrc)
-            else:
-                await self._tell_estimate(feedback)
 
     def _remember_arrival(self, frame: EncodedFrame) -> None:
         self._arrivals[frame.timestamp] = frame.arrival_ns
@@ -358,127 +264,5 @@ class ReceiverTap:
 
     def _announce(self) -> None:
         self._announced_ns = self.track.next_check_ns
-        is_urgent = self._feedback or self._failure is not None
+        is_urgent = self.feedback or self._failure is not None
         self._on_due(self._clock_ns() if is_urgent else self._announced_ns)
-
-
-def create_peer(
-    ice_servers: Sequence[IceServer] = (), *, bundle_policy: RTCBundlePolicy = RTCBundlePolicy.BALANCED
-) -> RTCPeerConnection:
-    """Return a connection that gets along with more peers than aiortc's own.
-
-    It answers ffmpeg's connectivity checks, which carry no priority, takes part in DTLS with an RSA
-    certificate (GStreamer), uses 127.0.0.1 where a machine has no other address, and ignores empty datagrams.
-
-    Raises:
-        ConfigurationError: This aiortc lacks a part that the receive path needs.
-    """
-    offer_loopback_as_last_resort()
-    _require(rtcicetransport, _ICE_PARTS)
-    vars(rtcicetransport)[_ICE_PARTS[0]] = IceConnection
-    _require(aioice.ice, (_PROTOCOL,))
-    vars(aioice.ice)[_PROTOCOL] = IceProtocol
-    servers = [
-        RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
-        for server in ice_servers
-    ]
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=servers, bundlePolicy=bundle_policy))
-    _require(peer, _PEER_PARTS)
-    _require(RTCCertificate, _CERTIFICATE_PARTS)
-    certificates: list[RTCCertificate] = vars(peer)[_PEER_PARTS[0]]
-    certificates[:] = [_Certificate.generateCertificate()]
-    return peer
-
-
-def require_supported_aiortc() -> None:
-    """Raise ConfigurationError unless this aiortc has every private part that the receive path needs."""
-    peer = create_peer()
-    receiver = peer.addTransceiver("video", direction="recvonly").receiver
-    _require(receiver, _RECEIVER_PARTS)
-    _require(receiver.transport, _TRANSPORT_PARTS)
-    _require(receiver.transport._transport, _ICE_TRANSPORT_PARTS)
-    _require(receiver.transport._rtp_router, _ROUTER_PARTS)
-    _require(unchanged_connection(), _CONNECTION_PARTS)
-
-
-async def close_peer(peer: RTCPeerConnection) -> None:
-    """Close a connection and wait for the tasks in which aiortc connects it. Idempotent."""
-    await peer.close()
-    connecting = []
-    for task in asyncio.all_tasks():
-        frame = getattr(task.get_coro(), "cr_frame", None)
-        if frame is not None and frame.f_code.co_name == _CONNECT and frame.f_locals.get("self") is peer:
-            connecting.append(task)
-    await asyncio.gather(*connecting, return_exceptions=True)
-
-
-def _require(part: object, names: Sequence[str]) -> None:
-    owner = getattr(part, "__name__", type(part).__name__)
-    missing = [f"{owner}.{name}" for name in names if not hasattr(part, name)]
-    if missing:
-        raise ConfigurationError(
-            f"The installed aiortc lacks {', '.join(missing)}.",
-            fix="Install an aiortc of the 1.16 series: pip install 'aiortc>=1.16,<1.17'.",
-        )
-
-
-def _harden(transport: Any) -> MediaPath:
-    """Keep malformed header extensions and RTCP from ending the whole connection, and take its media.
-
-    Idempotent; returns the way that the transport's media takes.
-    """
-    if isinstance(transport._rtp_header_extensions_map, _Extensions):
-        return transport._rtp_header_extensions_map.path
-    path = MediaPath(lambda: _unprotect_of(transport))
-    transport._rtp_header_extensions_map = _Extensions(path)
-    transport._transport._connection.take_media = path.take
-    handle = transport._handle_rtcp_data
-
-    async def handle_rtcp_data(data: bytes) -> None:
-        with contextlib.suppress(struct.error, IndexError):
-            await handle(data)
-
-    transport._handle_rtcp_data = handle_rtcp_data
-    return path
-
-
-def _unprotect_of(transport: Any) -> Unprotect | None:
-    """Return how packets are decrypted; None while aiortc would not do it."""
-    session = transport._rx_srtp
-    if session is None or transport._task is None:
-        return None
-
-    def unprotect(data: bytes) -> bytes | None:
-        try:
-            return bytes(session.unprotect(data))
-        except (pylibsrtp.Error, ValueError):
-            return None
-
-    return unprotect
-
-
-class _Extensions(HeaderExtensionsMap):
-    """Raises what aiortc expects where an extension is shorter than its kind has to be."""
-
-    def __init__(self, path: MediaPath) -> None:
-        super().__init__()
-        self.path = path
-
-    def configure(self, parameters: Any) -> None:
-        super().configure(parameters)
-        for extension in parameters.headerExtensions:
-            if extension.uri == _SEND_TIME_URI:
-                self.path.send_time_id = extension.id
-
-    def get(self, extension_profile: int, extension_value: bytes) -> HeaderExtensions:
-        try:
-            return super().get(extension_profile, extension_value)
-        except struct.error as error:
-            raise ValueError from error
-
-
-class _Certificate(RTCCertificate):
-    def _create_ssl_context(self, srtp_profiles: Any) -> Any:
-        context = super()._create_ssl_context(srtp_profiles)
-        context.set_cipher_list(_CIPHERS)
-        return context

@@ -11,6 +11,7 @@ import pytest
 from aiortc import RTCCertificate, RTCPeerConnection, RTCRtpReceiver, rtcicetransport
 from aiortc.codecs import CODECS
 from aiortc.rtp import (
+    HeaderExtensions,
     RtcpByePacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
@@ -22,19 +23,13 @@ from aiortc.rtp import (
 )
 
 from realtime.errors import ConfigurationError
-from realtime.ingest import aiortc_tap
-from realtime.ingest.aiortc_tap import (
-    MAX_REMEMBERED_ARRIVALS,
-    MAX_ROUTES,
-    ReceiverTap,
-    close_peer,
-    create_peer,
-    require_supported_aiortc,
-)
+from realtime.ingest.aiortc_private import feedback, required
+from realtime.ingest.aiortc_private.peer import close_peer, create_peer, require_supported_aiortc
+from realtime.ingest.aiortc_private.receiver_tap import MAX_REMEMBERED_ARRIVALS, MAX_ROUTES, ReceiverTap
 from realtime.ingest.bandwidth import EXPIRES_MS
 from realtime.ingest.decoder import CodecName
 from realtime.ingest.rtp.missing import REORDER_ALLOWANCE_NS
-from realtime.ingest.rtp.packet import EncodedFrame
+from realtime.ingest.rtp.packet import EncodedFrame, KeyFrameRequest, Nack
 from realtime.types import TrackKind
 
 MS = 1_000_000
@@ -147,14 +142,14 @@ def hide_module_part(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize(
     ("hide", "name"),
     [
-        *((hide_on(RTCRtpReceiver), name) for name in aiortc_tap._RECEIVER_PARTS),
-        *((hide_on(aiortc.RTCDtlsTransport), name) for name in aiortc_tap._TRANSPORT_PARTS),
-        *((hide_on(aiortc.RTCIceTransport), name) for name in aiortc_tap._ICE_TRANSPORT_PARTS),
-        *((hide_on(aiortc.rtcdtlstransport.RtpRouter), name) for name in aiortc_tap._ROUTER_PARTS),
-        *((hide_on(RTCPeerConnection), name) for name in aiortc_tap._PEER_PARTS),
-        *((hide_on(aioice.ice.Connection), name) for name in aiortc_tap._CONNECTION_PARTS),
-        *((hide_module_part, name) for name in aiortc_tap._ICE_PARTS),
-        *((hide_on(RTCCertificate), name) for name in aiortc_tap._CERTIFICATE_PARTS),
+        *((hide_on(RTCRtpReceiver), name) for name in required.RECEIVER_PARTS),
+        *((hide_on(aiortc.RTCDtlsTransport), name) for name in required.TRANSPORT_PARTS),
+        *((hide_on(aiortc.RTCIceTransport), name) for name in required.ICE_TRANSPORT_PARTS),
+        *((hide_on(aiortc.rtcdtlstransport.RtpRouter), name) for name in required.ROUTER_PARTS),
+        *((hide_on(RTCPeerConnection), name) for name in (required.PEER_CERTIFICATES,)),
+        *((hide_on(aioice.ice.Connection), name) for name in required.CONNECTION_PARTS),
+        *((hide_module_part, name) for name in (required.ICE_CONNECTION,)),
+        *((hide_on(RTCCertificate), name) for name in required.CERTIFICATE_PARTS),
     ],
 )
 async def test_an_aiortc_without_one_of_them_is_refused_by_its_name(
@@ -329,7 +324,7 @@ async def test_a_flood_of_sources_leaves_small_tables_and_reports_that_can_be_wr
 
 async def test_the_bandwidth_estimate_is_sent_and_starts_anew_after_a_pause() -> None:
     call = Tapped()
-    extensions = aiortc_tap.HeaderExtensions(abs_send_time=0)
+    extensions = HeaderExtensions(abs_send_time=0)
     for number in range(700):
         call.now_ns += 10 * MS
         extensions = dataclasses.replace(extensions, abs_send_time=(number * 2621) % (1 << 24))
@@ -386,3 +381,17 @@ async def test_checks_without_priority_and_empty_datagrams_do_no_harm(
     connection.check_incoming(message, ("192.0.2.1", 5000), connection._protocols[0])
     assert [(c.type, c.host) for c in connection.remote_candidates] == [("prflx", "192.0.2.1")]
     await close_peer(peer)
+
+
+async def test_feedback_that_has_to_wait_is_bounded_and_what_gives_way_is_counted() -> None:
+    call = Tapped()
+    await call.arrive(1, key=True)
+    for number in range(feedback.MAX_WAITING + 3):
+        call.tap.feedback.put(Nack((number,)))
+    call.tap.feedback.put(KeyFrameRequest())
+    assert call.tap.feedback.dropped == 4
+    await call.tap.feedback.send()
+    *nacks, request = call.sent
+    assert [packet.lost for packet in nacks] == [[number] for number in range(4, feedback.MAX_WAITING + 3)]
+    assert isinstance(request, RtcpPsfbPacket)
+    assert len(call.tap.feedback) == 0

@@ -1,10 +1,9 @@
-"""What ingest changes about aioice, so that ICE works with more peers and machines."""
+"""ICE that works with more peers than aioice's own."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,50 +12,12 @@ from aioice.candidate import candidate_priority
 from aioice.ice import CandidatePair
 from aioice.stun import TransactionError
 
-_RTP_COMPONENT = 1
-_LOOPBACK = "127.0.0.1"
-_LAST_STUN_BYTE = 3
-MAX_WAITING_DATAGRAMS = 2048
+from realtime.ingest.aiortc_private.datagram_queue import DatagramQueue
+
 CONSENT_INTERVAL_S = 5.0
 CONSENT_FAILURES = 6
 
-Datagram = tuple[bytes, int]
-
-
-class DatagramQueue:
-    """Datagrams for one reader; the newest is dropped when too many wait. None marks the end.
-
-    It takes the place of an ``asyncio.Queue``, which is made for many readers, costs twice the time and would
-    grow without limit.
-
-    Attributes:
-        dropped: Datagrams dropped because this host was too slow.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[Datagram | None] = deque()
-        self._reader: asyncio.Future[None] | None = None
-        self.dropped = 0
-
-    def put_nowait(self, item: Datagram | None) -> None:
-        """Add a datagram and its component, or the end."""
-        if item is not None and len(self._waiting) >= MAX_WAITING_DATAGRAMS:
-            self.dropped += 1
-            return
-        self._waiting.append(item)
-        reader = self._reader
-        if reader is not None and not reader.done():
-            reader.set_result(None)
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    async def get(self) -> Datagram | None:
-        """Wait for the next one."""
-        while not self._waiting:
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
-        return self._waiting.popleft()
+_RTP_COMPONENT = 1
 
 
 class IceConnection(aioice.ice.Connection):
@@ -110,33 +71,6 @@ class IceConnection(aioice.ice.Connection):
         return True
 
 
-class IceProtocol(aioice.ice.StunProtocol):
-    """Takes what is not STUN by its first byte (RFC 7983, section 7) for that, instead of parsing it."""
-
-    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """Take a datagram."""
-        if isinstance(data, bytes) and data and data[0] > _LAST_STUN_BYTE:
-            self.receiver.data_received(data, self.local_candidate.component)
-        else:
-            super().datagram_received(data, addr)
-
-
 def unchanged_connection() -> object:
     """Return a connection as aioice makes it, whose parts can be looked at."""
     return aioice.ice.Connection(ice_controlling=False)
-
-
-def offer_loopback_as_last_resort() -> None:
-    """Let ICE use 127.0.0.1 where a machine has no other address; aioice leaves it out. Idempotent."""
-    ice: Any = aioice.ice
-    if not isinstance(ice.get_host_addresses, _HostAddresses):
-        ice.get_host_addresses = _HostAddresses(ice.get_host_addresses)
-
-
-class _HostAddresses:
-    def __init__(self, found: Callable[..., list[str]]) -> None:
-        self._found = found
-
-    def __call__(self, use_ipv4: bool, use_ipv6: bool) -> list[str]:
-        addresses = self._found(use_ipv4=use_ipv4, use_ipv6=use_ipv6)
-        return addresses or ([_LOOPBACK] if use_ipv4 else [])

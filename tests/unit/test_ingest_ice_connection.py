@@ -8,13 +8,8 @@ from typing import Any
 import pytest
 from aioice.stun import Message, TransactionTimeout
 
-from realtime.ingest.aioice_shims import (
-    CONSENT_FAILURES,
-    CONSENT_INTERVAL_S,
-    MAX_WAITING_DATAGRAMS,
-    DatagramQueue,
-    IceConnection,
-)
+from realtime.ingest.aiortc_private.datagram_queue import MAX_WAITING_DATAGRAMS, DatagramQueue
+from realtime.ingest.aiortc_private.ice_connection import CONSENT_FAILURES, CONSENT_INTERVAL_S, IceConnection
 from tests.support.virtual_time import VirtualTimeLoop, run_virtually
 
 
