@@ -80,11 +80,6 @@ class CrossSampling(_Section):
         min_speech: Fraction of a segment's ticks that need speech.
         copy_share: Share of segments taken from a re-encoded copy where there is one.
         augment: Whether segments are degraded at random.
-        appearance_share: Share of the degraded segments whose mouth pictures get the still part of another
-            person's; what moves stays.
-        warp_px: Standard deviation of a smooth still warp of the degraded mouth pictures.
-        lip_stretch: Standard deviation of the logarithm by which degraded lips are stretched, across and
-            upright each by a factor of its own.
     """
 
     segments: int = Field(default=24, ge=2)
@@ -96,9 +91,6 @@ class CrossSampling(_Section):
     min_speech: float = Field(default=0.5, ge=0, le=1)
     copy_share: float = Field(default=0.5, ge=0, le=1)
     augment: bool = True
-    appearance_share: float = Field(default=0.0, ge=0, le=1)
-    warp_px: float = Field(default=0.0, ge=0)
-    lip_stretch: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> CrossSampling:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from training.augment_audio import degrade_voice
-from training.augment_person import change_person
 from training.augment_speed import play_pictures, play_voice
 from training.augment_video import degrade_face, mask_mel
 from training.config import CrossSampling
@@ -110,14 +109,12 @@ class CrossSampler:
                 short.append(clip)
         self._short = SpeakerTree(short) if len(short) >= config.segments else None
         self._long = SpeakerTree(long) if len(long) >= config.segments else None
-        every = self._long or self._short
-        if every is None:
+        if self._short is None and self._long is None:
             raise TrainingError(
                 f"{len(long)} clips have segments of {config.max_ticks} ticks with speech and "
                 f"{len(short)} others of {config.short_ticks}; a batch needs {config.segments} of one kind.",
                 fix="Prepare more clips, or choose smaller batches.",
             )
-        self._any = every
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step.
@@ -191,7 +188,6 @@ class CrossSampler:
             voice = play_voice(voice, length.ticks, length.speed)
         if not self._config.augment:
             return lips, mouth, mel_of(voice)
-        lips, mouth = change_person(lips, mouth, self._stranger, self._config, rng)
         lips, mouth = degrade_face(lips, mouth, rng)
         voice = degrade_voice(voice, self._babble(len(voice), rng), rng)
         return lips, mouth, mask_mel(mel_of(voice), rng)
@@ -206,13 +202,10 @@ class CrossSampler:
                 return copy
         return moment.clip.prepared
 
-    def _stranger(self, rng: Rng) -> npt.NDArray[np.uint8]:
-        mouth = self._any.draw(rng).prepared.mouth
-        first = int(rng.integers(len(mouth)))
-        return mouth[first : first + self._config.short_ticks]
-
     def _babble(self, samples: int, rng: Rng) -> npt.NDArray[np.float32] | None:
-        audio = self._any.draw(rng).prepared.audio
+        tree = self._long or self._short
+        assert tree is not None
+        audio = tree.draw(rng).prepared.audio
         if len(audio) < samples:
             return None
         start = int(rng.integers(len(audio) - samples + 1))
