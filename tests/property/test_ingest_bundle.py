@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import realtime.ingest.incoming
@@ -212,6 +212,7 @@ class OneByOne:
     ),
     st.integers(0, WRAP - 1),
 )
+@example(["next"] * 6 + ["pause", "lost for long"], 0)
 async def test_a_track_is_the_same_with_bundles_and_without(events: list[str], first: int) -> None:
     packets = encoded(20, "mono", "voip", 32_000)
     now_ns = [0]

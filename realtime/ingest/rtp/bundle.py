@@ -36,7 +36,7 @@ class Bundle(NamedTuple):
 class Bundler:
     """Joins packets that follow each other until they reach the next multiple of ``BUNDLE_NS``.
 
-    What begins after a hole goes on at once, so that the timeline knows where it is. What waits has to be
+    What begins after a hole or a pause goes on at once, so that the timeline knows where it is. What waits has to be
     flushed before anything that follows a hole is placed, and before the track's clock changes.
 
     Args:
@@ -60,12 +60,12 @@ class Bundler:
         ready: list[Bundle] = []
         if self._waiting and not self._fits(frame, samples):
             ready += self.flush()
-        follows = self.follows(frame.timestamp)
+        goes_on = self.follows(frame.timestamp) and now_ns - self._put_ns < MAX_WAIT_NS
         self._next_timestamp = None if samples is None else (frame.timestamp + samples) % _WRAP
         self._waiting.append(frame)
         self._waiting_samples += samples or 0
         self._put_ns = now_ns
-        if samples is None or not follows or self._is_enough():
+        if samples is None or not goes_on or self._is_enough():
             ready += self.flush()
         return ready
 
