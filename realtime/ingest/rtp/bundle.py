@@ -36,8 +36,8 @@ class Bundle(NamedTuple):
 class Bundler:
     """Joins packets that follow each other until they reach the next multiple of ``BUNDLE_NS``.
 
-    What begins after a hole or a pause goes on at once, so that the timeline knows where it is. What waits has
-    to be flushed before anything that follows a hole is placed, and before the track's clock changes.
+    What begins after a hole or a pause goes on at once, so that the timeline knows where it is. What waits
+    has to be flushed before anything that follows a hole is placed, and before the track's clock changes.
 
     Args:
         covered_ns: Returns the call time that the sound handed on so far has reached.
