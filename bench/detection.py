@@ -69,6 +69,13 @@ Material = dict[tuple[str, str], list[RecordedWindows]]
     type=click.IntRange(2),
     help="Judge each speaker by the genuine material of the other parts of so many, in sync; no calibration.",
 )
+@click.option(
+    "--faces",
+    "face_folders",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="With --cross-fit: genuine files of other people, whose faces count in every calibration.",
+)
 @click.option("--at-most", type=click.IntRange(1), help="Files of each kind and encoding; by default all.")
 @click.option("--seed", type=int, default=20261123, show_default=True)
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), help="Keeps the encoded windows.")
@@ -84,6 +91,7 @@ def main(
     rate: float | None,
     calibration: Path | None,
     folds: int | None,
+    face_folders: tuple[Path, ...],
     at_most: int | None,
     seed: int,
     cache: Path | None,
@@ -119,7 +127,11 @@ def main(
             held_out: dict[str, Calibration] = {}
             if folds is not None:
                 material = _in_sync(material, config)
-                held_out = cross_fitted(material, config, folds)
+                faces: Material = defaultdict(list)
+                for clip in progress.track(_genuine(face_folders), description="Encoding faces"):
+                    if len(windows := library.windows(clip.path)):
+                        faces[clip.speaker, _encoding(clip)].append(windows)
+                held_out = cross_fitted(material, config, folds, faces)
 
             def new_judge(speaker: str) -> Judge:
                 return Judge(config, calibration=held_out.get(speaker, decisions.calibration))
@@ -211,6 +223,11 @@ def _in_sync(material: Material, config: MonitorConfig) -> Material:
         key: [each for each in files if not is_out_of_sync(each, config)] for key, files in material.items()
     }
     return {key: files for key, files in kept.items() if files}
+
+
+def _genuine(folders: Iterable[Path]) -> list[EvaluationClip]:
+    clips = (clip for folder in folders for clip in tamper(folder).clips)
+    return [clip for clip in clips if not clip.is_fake and _group(clip) in GROUPS]
 
 
 def _chosen(clips: Iterable[EvaluationClip], at_most: int | None) -> list[EvaluationClip]:

@@ -17,25 +17,32 @@ from realtime.types import Modality
 Material = Mapping[tuple[str, str], Sequence[RecordedWindows]]
 
 
-def cross_fitted(material: Material, config: MonitorConfig, folds: int) -> dict[str, Calibration]:
+def cross_fitted(
+    material: Material, config: MonitorConfig, folds: int, faces: Material
+) -> dict[str, Calibration]:
     """Return for each speaker a calibration made from the speakers of the other folds.
 
     Args:
         material: Genuine recordings by speaker and encoding, in sync.
         config: Settings of the pipeline.
         folds: Parts that the speakers are dealt into, at least 2.
+        faces: Genuine recordings of other people, who count for the face alone, in every fold.
 
     Raises:
         CalibrationError: If a calibration has too little material.
     """
-    people: dict[str, Person] = defaultdict(lambda: Person(judge=Judge(config)))
-    for (speaker, _), files in sorted(material.items(), key=lambda item: item[0]):
-        for recorded in files:
-            _observe(recorded, people[speaker], config)
+    people = _people(material, config)
     speakers = sorted(people)
+    only_faces = [
+        [[each for each in clip if each.channel is Modality.INTRA] for clip in person.clips]
+        for person in _people(faces, config).values()
+    ]
     fitted = [
         fit(
-            [people[each].clips for place, each in enumerate(speakers) if place % folds != fold],
+            [
+                *(people[each].clips for place, each in enumerate(speakers) if place % folds != fold),
+                *only_faces,
+            ],
             rule=BlockRule(),
             description=f"speakers of the other {folds - 1} of {folds} parts",
             engine_ids={},
@@ -44,6 +51,14 @@ def cross_fitted(material: Material, config: MonitorConfig, folds: int) -> dict[
         for fold in range(folds)
     ]
     return {each: fitted[place % folds] for place, each in enumerate(speakers)}
+
+
+def _people(material: Material, config: MonitorConfig) -> dict[str, Person]:
+    people: dict[str, Person] = defaultdict(lambda: Person(judge=Judge(config)))
+    for (speaker, _), files in sorted(material.items(), key=lambda item: item[0]):
+        for recorded in files:
+            _observe(recorded, people[speaker], config)
+    return people
 
 
 def is_out_of_sync(recorded: RecordedWindows, config: MonitorConfig) -> bool:

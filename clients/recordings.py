@@ -24,11 +24,13 @@ class Recording:
         path: The file.
         person: Who is seen.
         material: What it was made from; several encodings of one recording have it in common.
+        face_only: Whether it shows what the person looks like, but not how lips fit the voice.
     """
 
     path: Path
     person: str
     material: str
+    face_only: bool = False
 
 
 def genuine_recordings(sources: Iterable[Path]) -> list[Recording]:

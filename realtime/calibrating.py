@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,14 +31,14 @@ class Person:
 
     Attributes:
         clips: The observations of every recording.
-        materials: What every recording was made from.
+        materials: What every recording was made from; None where it shows the face alone.
         judge: Remembers the person from recording to recording, as in a call.
         next_index: First window of the next recording.
     """
 
     judge: Judge
     clips: list[list[Observation]] = field(default_factory=list)
-    materials: list[str] = field(default_factory=list)
+    materials: list[str | None] = field(default_factory=list)
     next_index: int = 0
 
 
@@ -66,17 +67,35 @@ class LagProfile:
         return best in (0, len(mean) - 1) and bool(mean[best] - mean[len(mean) // 2] > OUT_OF_SYNC_RISE)
 
 
-def distinct_material(people: Iterable[Person], hop_ns: int) -> tuple[int, float]:
-    """Return how many recordings there are and their observed minutes; encodings of one count once."""
-    recordings, windows = 0, 0
+class DistinctMaterial(NamedTuple):
+    """How much there is to learn from.
+
+    Attributes:
+        speakers: People with a recording.
+        recordings: Encodings of one count once.
+        minutes: Observed, of the longest encoding of each.
+    """
+
+    speakers: int
+    recordings: int
+    minutes: float
+
+
+def distinct_material(people: Iterable[Person], hop_ns: int) -> DistinctMaterial:
+    """Return how much there is; recordings that show the face alone do not count."""
+    speakers, recordings, windows = 0, 0, 0
     for person in people:
         longest: dict[str, int] = {}
         for material, clip in zip(person.materials, person.clips, strict=True):
+            if material is None:
+                continue
             seen = len({each.window_index for each in clip})
             longest[material] = max(seen, longest.get(material, 0))
-        recordings += sum(seen > 0 for seen in longest.values())
-        windows += sum(longest.values())
-    return recordings, round(windows * hop_ns / (60 * NS_PER_S), 2)
+        observed = [seen for seen in longest.values() if seen > 0]
+        speakers += bool(observed)
+        recordings += len(observed)
+        windows += sum(observed)
+    return DistinctMaterial(speakers, recordings, round(windows * hop_ns / (60 * NS_PER_S), 2))
 
 
 def observe_file(
@@ -86,8 +105,17 @@ def observe_file(
     config: MonitorConfig,
     *,
     material: str,
+    face_only: bool = False,
 ) -> bool:
     """Let the pipeline see one genuine recording of a person.
+
+    Args:
+        path: The recording.
+        person: Whom it shows.
+        encoders: Shared encoders.
+        config: Settings of the pipeline.
+        material: What it was made from.
+        face_only: Whether lips and voice are left out, as they do not show how genuine ones fit.
 
     Returns:
         Whether its sound is in sync; one that is not shows the person, but not how lips fit the voice.
@@ -108,7 +136,8 @@ def observe_file(
         person.next_index = moved.window.index + 1 + PAUSE_WINDOWS
 
     scan_file(path, encoders, config, on_window=take)
-    person.materials.append(material)
     in_sync = not profile.is_out_of_sync
-    person.clips.append([each for each in observations if in_sync or each.channel is not Modality.CROSS])
+    heard = in_sync and not face_only
+    person.materials.append(None if face_only else material)
+    person.clips.append([each for each in observations if heard or each.channel is not Modality.CROSS])
     return in_sync

@@ -17,12 +17,12 @@ from clients.cli.examples import examples
 from clients.printable import printable
 from clients.recordings import genuine_recordings
 from realtime.alerts.feedback_reading import read_false_alarms
-from realtime.calibrating import Person, distinct_material, observe_file
+from realtime.calibrating import DistinctMaterial, Person, distinct_material, observe_file
 from realtime.calibration_feedback import Effect, fed_back, with_false_alarms
 from realtime.calibration_file import configuration_sha256, models_of, write_calibration
 from realtime.config import MonitorConfig
 from realtime.decision.blocks import BlockRule
-from realtime.decision.calibration import Calibration
+from realtime.decision.calibration import Calibration, Material
 from realtime.decision.fitting import MIN_SPEAKERS, fit
 from realtime.encoders.suite import load_encoders
 from realtime.errors import CalibrationError, MediaError
@@ -37,6 +37,13 @@ from realtime.judge import Judge
     )
 )
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--faces",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="SRC",
+    help="Genuine recordings that count for the face alone, such as dubbed ones. May be given several times.",
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -60,6 +67,7 @@ from realtime.judge import Judge
 def calibrate(
     *,
     sources: tuple[Path, ...],
+    faces: tuple[Path, ...],
     out: Path,
     feedback: tuple[Path, ...],
     describe: str | None,
@@ -83,6 +91,8 @@ def calibrate(
             f"The recordings show {known} people; a calibration needs {MIN_SPEAKERS} at least.",
             fix="Add recordings of more people: one folder a person, or their names in the table.",
         )
+    if faces:
+        recordings += [replace(recording, face_only=True) for recording in genuine_recordings(faces)]
     alarms = read_false_alarms(feedback)
     encoders = load_encoders(
         config, engines_dir=engines_folder(engines, backend, threads=threads), threads=threads
@@ -95,9 +105,15 @@ def calibrate(
         for recording in progress.track(recordings, description="Observing genuine recordings"):
             person = people.setdefault(recording.person, Person(judge=Judge(config)))
             try:
-                out_of_sync += not observe_file(
-                    recording.path, person, encoders, config, material=recording.material
+                in_sync = observe_file(
+                    recording.path,
+                    person,
+                    encoders,
+                    config,
+                    material=recording.material,
+                    face_only=recording.face_only,
                 )
+                out_of_sync += not in_sync and not recording.face_only
             except MediaError as error:
                 unreadable += 1
                 show_error(f"{printable(str(recording.path))} is left out: {error.message}", fix=error.fix)
@@ -110,9 +126,16 @@ def calibrate(
     )
     recorded = [person.clips for person in people.values()]
     calibration = fitted(recorded)
-    distinct, minutes = distinct_material(people.values(), calibration.rule.hop_ns)
+    distinct = distinct_material(people.values(), calibration.rule.hop_ns)
     calibration = replace(
-        calibration, material=replace(calibration.material, clips=distinct, minutes=minutes)
+        calibration,
+        material=replace(
+            calibration.material,
+            description=_described(calibration.material, distinct),
+            speakers=distinct.speakers,
+            clips=distinct.recordings,
+            minutes=distinct.minutes,
+        ),
     )
     effect = None
     if feedback:
@@ -127,6 +150,11 @@ def calibrate(
         click.echo(_words(calibration, out, out_of_sync))
         if effect is not None:
             click.echo(_feedback_words(effect))
+
+
+def _described(material: Material, distinct: DistinctMaterial) -> str:
+    more = material.speakers - distinct.speakers
+    return f"{material.description}; faces of {more} more people" if more else material.description
 
 
 def _facts(calibration: Calibration, out: Path, *, unreadable: int, out_of_sync: int) -> dict[str, object]:

@@ -62,7 +62,7 @@ def test_windows_without_sound_at_every_lag_do_not_count() -> None:
     assert not profile(3 * MIN_WINDOWS, 0, 0.9, valid=False).is_out_of_sync
 
 
-def person(*clips: tuple[str, int]) -> Person:
+def person(*clips: tuple[str | None, int]) -> Person:
     made = Person(judge=Judge(CONFIG))
     for material, windows in clips:
         made.materials.append(material)
@@ -73,5 +73,10 @@ def person(*clips: tuple[str, int]) -> Person:
 
 def test_encodings_of_one_recording_count_once_and_by_the_longest() -> None:
     people = [person(("one", 150), ("one", 120), ("two", 75)), person(("one", 150), ("silent", 0))]
-    assert distinct_material(people, HOP_NS) == (3, 2.5)
-    assert distinct_material([], HOP_NS) == (0, 0.0)
+    assert distinct_material(people, HOP_NS) == (2, 3, 2.5)
+    assert distinct_material([], HOP_NS) == (0, 0, 0.0)
+
+
+def test_recordings_of_the_face_alone_do_not_count() -> None:
+    people = [person(("one", 150), (None, 600)), person((None, 600))]
+    assert distinct_material(people, HOP_NS) == (1, 1, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,10 +16,12 @@ from realtime import calibrating
 from realtime.calibration_file import calibration_for, read_calibration
 from realtime.config import MonitorConfig
 from realtime.errors import MediaError
+from realtime.types import Modality
 from tests.support.judged_calls import Shown, call, face_of, shown_for
 
 IDS = {"identity": "buffalo/onnxruntime", "visual": "compact/onnxruntime", "loudness": "rms/1"}
 PEOPLE = ("anna", "bert", "carl", "dora", "emil", "fred")
+DUBBED = "gina"
 SECONDS = 30.0
 
 
@@ -26,7 +29,7 @@ def fake_scan(path: Path, encoders: object, config: object, *, on_window: object
     """Hand over the windows of a person who is told by the folder."""
     if path.stem == "broken":
         raise MediaError(f"{path.name} holds no media.", fix="Give another file.")
-    number = PEOPLE.index(path.parent.name)
+    number = (*PEOPLE, DUBBED).index(path.parent.name)
     shown = Shown(face_of(number), agreement=0.32 + 0.01 * number)
     for encoded in call(shown_for(SECONDS, shown), seed=10 * number + len(path.stem)):
         on_window(encoded)
@@ -113,6 +116,33 @@ def test_recordings_out_of_sync_are_told(
     assert result.exit_code == 0, result.output
     assert "18 recordings are out of sync" in result.stdout
     assert set(read_calibration(tmp_path / "mine.json").channels) == {"intra"}
+
+
+def test_faces_count_for_the_face_alone(recordings: Path, tmp_path: Path) -> None:
+    dubbed = tmp_path / "dubbed"
+    (dubbed / DUBBED).mkdir(parents=True)
+    for name in ("a", "bb", "ccc"):
+        (dubbed / DUBBED / f"{name}.mp4").touch()
+    result = run(recordings, "--out", tmp_path / "without.json")
+    assert result.exit_code == 0, result.output
+    result = run(recordings, "--faces", dubbed, "--out", tmp_path / "with.json")
+    assert result.exit_code == 0, result.output
+    without, with_faces = (read_calibration(tmp_path / name) for name in ("without.json", "with.json"))
+    assert with_faces.channels[Modality.CROSS] == without.channels[Modality.CROSS]
+    people = [
+        {len(reference.speakers) for reference in each.channels[Modality.INTRA].strata.values()}
+        for each in (without, with_faces)
+    ]
+    assert people == [{len(PEOPLE)}, {len(PEOPLE) + 1}]
+    assert with_faces.material.description == f"{without.material.description}; faces of 1 more people"
+    counted = replace(with_faces.material, description=without.material.description)
+    assert counted == without.material
+
+
+def test_faces_of_nobody_are_refused(recordings: Path, tmp_path: Path) -> None:
+    result = run(recordings, "--faces", tmp_path / "none", "--out", tmp_path / "mine.json")
+    assert result.exit_code == 1
+    assert "neither a folder nor a table" in result.stderr
 
 
 def test_too_few_people_are_refused_and_nothing_is_written(recordings: Path, tmp_path: Path) -> None:
