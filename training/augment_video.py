@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from engines.frontend.alignment import FIVE_POINT_TEMPLATE, mesh_transform
 from engines.frontend.lips import LIP_POINTS
+from engines.frontend.mouth import region_to_mouth
 
 Float32 = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
@@ -16,6 +18,11 @@ _HALF = LIP_POINTS // 2
 _CONTOUR_MIRROR = (10 - np.arange(_HALF)) % _HALF
 _MIRROR = np.concatenate([_CONTOUR_MIRROR, _HALF + _CONTOUR_MIRROR])
 _HIDDEN_GREY = 128
+_TO_REGION = mesh_transform(np.eye(2, 3))
+#: The eyes as they lie above a mouth picture.
+_EYES_PX = region_to_mouth(FIVE_POINT_TEMPLATE[:2] @ _TO_REGION[:, :2].T + _TO_REGION[:, 2])
+_EYE_DISTANCE_PX = float(np.linalg.norm(_EYES_PX[1] - _EYES_PX[0]))
+_EXCHANGED_TICKS = (5, 15)
 
 
 def mirror(lips: Float32, mouth: UInt8) -> tuple[Float32, UInt8]:
@@ -29,17 +36,22 @@ def mirror(lips: Float32, mouth: UInt8) -> tuple[Float32, UInt8]:
     return flipped, np.ascontiguousarray(mouth[:, :, ::-1])
 
 
-def degrade_face(lips: Float32, mouth: UInt8, rng: Rng) -> tuple[Float32, UInt8]:
+def degrade_face(
+    lips: Float32, mouth: UInt8, rng: Rng, *, exchanged_share: float = 0.0
+) -> tuple[Float32, UInt8]:
     """Return randomly degraded copies.
 
     Args:
         lips: float32, shape (F, 40, 2), in eye distances.
         mouth: uint8, shape (F, 64, 64).
         rng: Source of chance.
+        exchanged_share: How often the skin around the lips is of another moment, in [0, 1].
 
     Returns:
         Both in the shape that they came in. At most one of the two is hidden altogether.
     """
+    if exchanged_share and rng.random() < exchanged_share:
+        mouth = exchange_surroundings(lips, mouth, rng)
     if rng.random() < 0.5:
         lips, mouth = mirror(lips, mouth)
     if rng.random() < 0.15:
@@ -53,6 +65,39 @@ def degrade_face(lips: Float32, mouth: UInt8, rng: Rng) -> tuple[Float32, UInt8]
     elif hidden < 0.16:
         mouth = np.full_like(mouth, _HIDDEN_GREY)
     return lips, mouth
+
+
+def exchange_surroundings(lips: Float32, mouth: UInt8, rng: Rng) -> UInt8:
+    """Keep the lips, and show the skin around them as it is at another moment of the segment.
+
+    Who re-times or replaces lips leaves chin and cheeks as they were, in time with the voice. An encoder
+    that learns from them takes such lips for genuine.
+
+    Args:
+        lips: float32, shape (F, 40, 2), in eye distances, as recorded.
+        mouth: uint8, shape (F, 64, 64), as recorded.
+        rng: Source of chance.
+
+    Returns:
+        uint8, shape (F, 64, 64).
+    """
+    ticks = np.arange(len(mouth))
+    least, most = _EXCHANGED_TICKS
+    away = int(rng.integers(least, most + 1)) * int(rng.choice([-1, 1]))
+    # Beyond its ends the segment is played backwards.
+    last = len(mouth) - 1
+    moments = last - np.abs(last - np.abs(ticks + away) % (2 * max(last, 1)))
+    growth, feather_px = float(rng.uniform(1.1, 1.7)), float(rng.uniform(1.0, 3.0))
+    points = _EYES_PX.mean(axis=0) + _EYE_DISTANCE_PX * lips[:, :_HALF]
+    centres = points.mean(axis=1, keepdims=True)
+    outlines = np.rint(centres + growth * (points - centres)).astype(np.int32)
+    result = np.empty_like(mouth)
+    for tick, moment in enumerate(moments):
+        mask = np.zeros(mouth.shape[1:], np.float32)
+        cv2.fillConvexPoly(mask, cv2.convexHull(outlines[tick]), 1.0)
+        mask = cv2.GaussianBlur(mask, (0, 0), feather_px)
+        result[tick] = np.rint(mask * mouth[tick] + (1.0 - mask) * mouth[moment])
+    return result
 
 
 def hold_frames(ticks: int, rate_hz: float, rng: Rng) -> npt.NDArray[np.int64]:

@@ -80,6 +80,7 @@ class CrossSampling(_Section):
         min_speech: Fraction of a segment's ticks that need speech.
         copy_share: Share of segments taken from a re-encoded copy where there is one.
         augment: Whether segments are degraded at random.
+        exchanged_share: Share of those in which the skin around the lips is of another moment.
     """
 
     segments: int = Field(default=24, ge=2)
@@ -91,6 +92,7 @@ class CrossSampling(_Section):
     min_speech: float = Field(default=0.5, ge=0, le=1)
     copy_share: float = Field(default=0.5, ge=0, le=1)
     augment: bool = True
+    exchanged_share: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> CrossSampling:

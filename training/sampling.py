@@ -188,7 +188,7 @@ class CrossSampler:
             voice = play_voice(voice, length.ticks, length.speed)
         if not self._config.augment:
             return lips, mouth, mel_of(voice)
-        lips, mouth = degrade_face(lips, mouth, rng)
+        lips, mouth = degrade_face(lips, mouth, rng, exchanged_share=self._config.exchanged_share)
         voice = degrade_voice(voice, self._babble(len(voice), rng), rng)
         return lips, mouth, mask_mel(mel_of(voice), rng)
 

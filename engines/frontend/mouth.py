@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 UInt8 = npt.NDArray[np.uint8]
+Float64 = npt.NDArray[np.float64]
 
 MOUTH_SIZE_PX: Final = 64
 
@@ -29,3 +30,15 @@ def mouth_crop(region: UInt8) -> UInt8:
     return np.asarray(
         cv2.resize(grey, (MOUTH_SIZE_PX, MOUTH_SIZE_PX), interpolation=cv2.INTER_AREA), np.uint8
     )
+
+
+def region_to_mouth(points: npt.ArrayLike) -> Float64:
+    """Map points in the FaceMesh region of interest into the mouth picture.
+
+    Args:
+        points: Shape (..., 2), region px.
+
+    Returns:
+        float64, shape (..., 2), px of the mouth picture.
+    """
+    return np.asarray((np.asarray(points, np.float64) - (_LEFT, _TOP)) * (MOUTH_SIZE_PX / _SIDE))

@@ -18,6 +18,7 @@ from training.augment_audio import (
 )
 from training.augment_video import (
     degrade_face,
+    exchange_surroundings,
     hold_frames,
     lose_detail,
     mirror,
@@ -245,6 +246,38 @@ def test_held_frames_never_come_from_the_future(rate_hz: float) -> None:
         assert age.min() >= 0
         assert age.max() <= 25 / rate_hz
         assert len(set(held)) == pytest.approx(50 * rate_hz / 25, abs=2)
+
+
+def test_lips_stay_and_the_skin_around_them_comes_from_another_moment() -> None:
+    clip = prepared_clip(1, ticks=30)
+    brightness = np.arange(30, dtype=np.uint8) * 4
+    mouth = np.broadcast_to(brightness[:, None, None], (30, 64, 64)).copy()
+    shape = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    ellipse = np.stack([0.3 * np.cos(shape), 1.35 + 0.12 * np.sin(shape)], axis=1).astype(np.float32)
+    lips = np.broadcast_to(np.tile(ellipse, (2, 1)), clip.lips.shape).copy()
+    for seed in range(20):
+        changed = exchange_surroundings(lips, mouth, np.random.default_rng(seed))
+        assert changed.dtype == np.uint8
+        # The middle of these lips lies 1.35 eye distances under the eyes: at row 27, column 32.
+        shown = changed[:, 27, 32].astype(int)
+        assert np.abs(shown - brightness).max() <= 6, "the nearest other moment differs by 20"
+        moments = changed[:, 60, 32].astype(int) // 4
+        away = np.abs(moments - np.arange(30))
+        assert 5 <= np.median(away) <= 15
+        assert np.unique(away).size > 1, "beyond its ends the segment is played backwards"
+        np.testing.assert_array_equal(changed[:, 60, 32], changed[:, 60, 5])
+
+
+def test_other_surroundings_are_an_option_that_changes_nothing_else() -> None:
+    clip = prepared_clip(1, ticks=30)
+    plain, off, on = (
+        degrade_face(clip.lips, clip.mouth, np.random.default_rng(5), **options)
+        for options in ({}, {"exchanged_share": 0.0}, {"exchanged_share": 1.0})
+    )
+    np.testing.assert_array_equal(plain[1], off[1])
+    assert not np.array_equal(plain[1], on[1])
+    assert same(cross().batch(2), cross(exchanged_share=0.0).batch(2))
+    assert not same(cross().batch(2), cross(exchanged_share=1.0).batch(2))
 
 
 def test_degraded_faces_keep_shape_and_one_modality() -> None:
