@@ -99,6 +99,8 @@ def main(
     name: str,
 ) -> None:
     """Measure false alarms per participant-hour and the time to alert."""
+    if face_folders and folds is None:
+        raise click.UsageError("--faces is for --cross-fit; a calibration given brings its own faces.")
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
